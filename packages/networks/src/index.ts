@@ -1,0 +1,2 @@
+export * from './network-driver.ts';
+export * from './network-service.ts';

@@ -1,0 +1,77 @@
+/**
+ * A network driver turns a network's record into kernel objects and connects namespaces to it. It keeps no state of
+ * its own: everything is derived from the records it is handed, so `create` and `attach` after a daemon restart repair
+ * what is missing and leave what is there.
+ *
+ *     await driver.create(network);
+ *     const link = await driver.attach(network, '/run/berth/netns/abc', endpoint);
+ *     await driver.detach(network, endpoint);
+ *     await driver.remove(network);
+ *
+ * Errors: `conflict` (bridge name or subnet taken), `exhausted` (no address left), `invalid` (option), `unavailable`.
+ */
+export interface NetworkDriver {
+  readonly name: string;
+  create(network: NetworkRecord): Promise<void>;
+  remove(network: NetworkRecord): Promise<void>;
+  attach(network: NetworkRecord, netns: string, endpoint: EndpointRecord): Promise<void>;
+  detach(network: NetworkRecord, endpoint: EndpointRecord): Promise<void>;
+}
+
+export interface NetworkRecord {
+  readonly id: string;
+  readonly name: string;
+  readonly driver: string;
+  readonly createdAt: Date;
+  readonly internal: boolean;
+  readonly attachable: boolean;
+  readonly enableIPv4: boolean;
+  readonly enableIPv6: boolean;
+  readonly options: Readonly<Record<string, string>>;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly ipam: readonly IpamPool[];
+  /** Created by the daemon itself (bridge, host, none): cannot be removed. */
+  readonly predefined: boolean;
+}
+
+export interface IpamPool {
+  readonly subnet: string;
+  readonly gateway?: string;
+  readonly ipRange?: string;
+  readonly auxAddresses?: Readonly<Record<string, string>>;
+}
+
+export interface PortBinding {
+  readonly containerPort: number;
+  readonly protocol: 'tcp' | 'udp' | 'sctp';
+  /** '' or undefined: every address. */
+  readonly hostIp?: string;
+  /** 0 or undefined: any free port. */
+  readonly hostPort?: number;
+  /** End of a host port range to choose from. */
+  readonly hostPortEnd?: number;
+}
+
+export interface PublishedPort {
+  readonly containerPort: number;
+  readonly protocol: 'tcp' | 'udp' | 'sctp';
+  readonly hostIp: string;
+  readonly hostPort: number;
+}
+
+export interface EndpointRecord {
+  readonly id: string;
+  readonly networkId: string;
+  readonly containerId: string;
+  readonly macAddress: string;
+  /** CIDR form, `172.18.0.2/16`. */
+  readonly ipv4?: string;
+  readonly ipv6?: string;
+  readonly gateway?: string;
+  readonly gateway6?: string;
+  /** Interface name inside the namespace, `eth0`. */
+  readonly interfaceName: string;
+  readonly aliases: readonly string[];
+  readonly dnsNames: readonly string[];
+  readonly published: readonly PublishedPort[];
+}

@@ -1,0 +1,4 @@
+export * from './descriptor.ts';
+export * from './digest.ts';
+export * from './platform.ts';
+export * from './target.ts';

@@ -1,0 +1,67 @@
+import type { CallOptions } from '@berth/base';
+import type { Descriptor } from './descriptor.ts';
+
+/**
+ * Where images live: a registry repository, the content store, an image layout or archive.
+ *
+ * A Target is a set of one-method roles. `copyGraph(from, to, root)` moves a descriptor with everything it refers to
+ * from any Target to any other; pull, push, save, load and mirror are that one function.
+ *
+ * Vocabulary: a *blob* is bytes named by a digest; a *manifest* is a blob that refers to others; a *reference* is a
+ * mutable name (tag) or a digest within this target.
+ *
+ *     const root = await from.resolve('1.0');
+ *     await copyGraph(from, to, root, { signal });
+ *     await to.tag(root, '1.0');
+ *
+ * Errors: `notFound` (no such blob or reference), `dataLoss` (bytes do not match digest or size), `unauthorized`,
+ * `forbidden`, `unavailable`, `tooLarge`, `cancelled`.
+ */
+export type Target = Fetcher & Pusher & Resolver & Tagger;
+
+export type ByteStream = AsyncIterable<Uint8Array>;
+
+/** Half-open byte range `[start, end)`; without `end`, to the end. */
+export interface ByteRange {
+  readonly start: number;
+  readonly end?: number;
+}
+
+export interface Fetcher {
+  /**
+   * Streams a blob or manifest. A whole fetch is checked against size and digest by whoever stores it (see
+   * `ContentStore.ingest`); a ranged one cannot be.
+   */
+  fetch(descriptor: Descriptor, options?: CallOptions & { readonly range?: ByteRange }): Promise<ByteStream>;
+}
+
+export interface Pusher {
+  exists(descriptor: Descriptor, options?: CallOptions): Promise<boolean>;
+  /** Stores `body`, which must have the descriptor's size and digest, else `dataLoss` and nothing is kept. */
+  push(descriptor: Descriptor, body: ByteStream, options?: CallOptions): Promise<void>;
+}
+
+export interface Resolver {
+  /** The descriptor a tag or digest stands for; `notFound` otherwise. */
+  resolve(reference: string, options?: CallOptions): Promise<Descriptor>;
+}
+
+export interface Tagger {
+  tag(descriptor: Descriptor, reference: string, options?: CallOptions): Promise<void>;
+}
+
+/** Optional role: takes a blob from another repository on the same registry without sending its bytes. */
+export interface CrossMounter {
+  /** True when mounted; false when the registry asks for an upload instead. */
+  mount(descriptor: Descriptor, fromRepository: string, options?: CallOptions): Promise<boolean>;
+}
+
+/** Optional role: manifests whose `subject` is the given one. */
+export interface ReferrerLister {
+  referrers(subject: Descriptor, options?: CallOptions): Promise<readonly Descriptor[]>;
+}
+
+/** Optional role. */
+export interface Deleter {
+  delete(descriptor: Descriptor, options?: CallOptions): Promise<void>;
+}

@@ -1,0 +1,2 @@
+export * from './monitor.ts';
+export * from './oci-runtime.ts';

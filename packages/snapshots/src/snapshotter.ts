@@ -1,0 +1,56 @@
+import type { Mount } from '@berth/linux';
+
+/**
+ * Layered file systems, as data: a driver hands out {@link Mount}s and never mounts anything itself.
+ *
+ * Vocabulary. A *committed* snapshot is immutable and may be a parent; its key for an image layer is the chain ID. An
+ * *active* snapshot is writable (a container's own layer, a layer being unpacked). A *view* is read-only.
+ *
+ *     const mounts = await snapshots.prepare('unpack-7', parentChainId);
+ *     // mount, apply the layer's archive, unmount
+ *     await snapshots.commit(chainId, 'unpack-7');
+ *
+ * Drivers with `capabilities.rebase` may prepare without a parent and name it at commit, so that the layers of an image
+ * unpack in parallel, each straight into `diffPath(key)` with overlay-style whiteouts (character device 0/0,
+ * `trusted.overlay.opaque`).
+ *
+ * Every state change is a database transaction; a directory without a record is garbage that `cleanup` removes, and
+ * `remove` takes a snapshot's record away before its files.
+ *
+ * Errors: `notFound`, `conflict` (key exists; snapshot has children; parent not committed), `exhausted`.
+ */
+export interface Snapshotter {
+  readonly driver: string;
+  readonly capabilities: { readonly rebase: boolean };
+  prepare(key: string, parent?: string): Promise<readonly Mount[]>;
+  view(key: string, parent: string): Promise<readonly Mount[]>;
+  /** Makes the active snapshot `key` the committed snapshot `name`. `parent` only with `capabilities.rebase`. */
+  commit(name: string, key: string, options?: { readonly parent?: string }): Promise<void>;
+  mounts(key: string): Promise<readonly Mount[]>;
+  stat(key: string): SnapshotInfo | undefined;
+  /** Disk used by this snapshot alone, without its parents. */
+  usage(key: string): Promise<Usage>;
+  list(): Iterable<SnapshotInfo>;
+  remove(key: string): Promise<void>;
+  /** Directory holding only this snapshot's own changes (overlay upper); undefined where the driver has none (vfs). */
+  diffPath(key: string): string | undefined;
+  /** Lower directories of this snapshot, nearest first; for vfs its one full tree's parent, if any. */
+  lowerPaths(key: string): readonly string[];
+  /** Removes directories without a record; returns bytes freed. Called at daemon start. */
+  cleanup(): Promise<number>;
+}
+
+export type SnapshotKind = 'active' | 'committed' | 'view';
+
+export interface SnapshotInfo {
+  readonly key: string;
+  readonly kind: SnapshotKind;
+  readonly parent?: string;
+  readonly createdAt: Date;
+}
+
+export interface Usage {
+  /** Bytes in allocated blocks, as `du` counts them. */
+  readonly bytes: number;
+  readonly inodes: number;
+}

@@ -1,0 +1,24 @@
+/**
+ * One kind of stored object taking part in the single mark-and-sweep (`collectGarbage`). Each owning package passes one
+ * for its kind; nodes of other kinds are named, not known: an image names blobs, a blob (a manifest) names blobs and
+ * snapshots.
+ *
+ * A node lives when it is reachable from any `roots()` (records users see: image names, containers, build cache
+ * entries) or from a lease.
+ */
+export interface Collectable {
+  readonly kind: string;
+  /** Every existing node of this kind. */
+  list(): Iterable<string>;
+  /** Nodes alive by themselves, of any kind. */
+  roots(): Iterable<NodeRef>;
+  /** What this node keeps alive. */
+  references(key: string): Iterable<NodeRef> | Promise<Iterable<NodeRef>>;
+  /** Removes the node; returns the bytes freed. Children of snapshots are removed before their parents by the collector's order. */
+  remove(key: string): Promise<number>;
+}
+
+export interface NodeRef {
+  readonly kind: string;
+  readonly key: string;
+}

@@ -1,0 +1,3 @@
+export * from './collectable.ts';
+export * from './schema.ts';
+export * from './state.ts';

@@ -1,0 +1,131 @@
+import { randomUUID } from 'node:crypto';
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { conflict, invalid, wrap } from '@berth/base';
+import { MIGRATIONS } from './schema.ts';
+
+/**
+ * The metadata database of one data root. Every state change of the engine is one `transaction`; calls are synchronous
+ * (SQLite in this process), so a transaction's body must not await.
+ *
+ *     state.transaction(() => {
+ *       state.run('INSERT INTO volumes VALUES (?, ?, ?, ?)', name, driver, now, doc);
+ *     });
+ *
+ * Errors: `invalid` (schema written by a newer Berth), `conflict` (database locked by another process).
+ */
+export interface State extends Disposable {
+  readonly path: string;
+  /** Identifies this data root for as long as it lives. */
+  readonly instanceId: string;
+  transaction<T>(work: () => T): T;
+  run(sql: string, ...values: readonly SqlValue[]): { readonly changes: number };
+  get<Row extends object>(sql: string, ...values: readonly SqlValue[]): Row | undefined;
+  all<Row extends object>(sql: string, ...values: readonly SqlValue[]): readonly Row[];
+}
+
+export type SqlValue = string | number | bigint | null | Uint8Array;
+
+export interface OpenStateOptions {
+  /** Migrations to bring the database to; tests pass prefixes of the real list. */
+  readonly migrations?: readonly string[];
+}
+
+class SqliteState implements State {
+  readonly path: string;
+  readonly instanceId: string;
+  readonly #db: DatabaseSync;
+  readonly #statements = new Map<string, StatementSync>();
+  #depth = 0;
+
+  constructor(path: string, db: DatabaseSync, instanceId: string) {
+    this.path = path;
+    this.#db = db;
+    this.instanceId = instanceId;
+  }
+
+  transaction<T>(work: () => T): T {
+    if (this.#depth > 0) return work();
+    this.#db.exec('BEGIN IMMEDIATE');
+    this.#depth++;
+    try {
+      const result = work();
+      this.#db.exec('COMMIT');
+      return result;
+    } catch (error) {
+      if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
+      throw error;
+    } finally {
+      this.#depth--;
+    }
+  }
+
+  run(sql: string, ...values: readonly SqlValue[]): { readonly changes: number } {
+    return { changes: Number(this.#prepare(sql).run(...values).changes) };
+  }
+
+  get<Row extends object>(sql: string, ...values: readonly SqlValue[]): Row | undefined {
+    return this.#prepare(sql).get(...values) as Row | undefined;
+  }
+
+  all<Row extends object>(sql: string, ...values: readonly SqlValue[]): readonly Row[] {
+    return this.#prepare(sql).all(...values) as unknown as readonly Row[];
+  }
+
+  #prepare(sql: string): StatementSync {
+    let statement = this.#statements.get(sql);
+    if (!statement) {
+      statement = this.#db.prepare(sql);
+      this.#statements.set(sql, statement);
+    }
+    return statement;
+  }
+
+  [Symbol.dispose](): void {
+    this.#statements.clear();
+    this.#db.close();
+  }
+}
+
+/** Opens (creating it when missing) the database at `path`, or in memory for `:memory:`, and migrates it. */
+export function openState(path: string, options: OpenStateOptions = {}): State {
+  const db = new DatabaseSync(path);
+  try {
+    // WAL with NORMAL: a crash of the process loses nothing, a crash of the machine at most the newest transactions.
+    db.exec(
+      'PRAGMA busy_timeout = 2000; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON',
+    );
+    migrate(db, options.migrations ?? MIGRATIONS);
+    return new SqliteState(path, db, instanceIdOf(db));
+  } catch (error) {
+    db.close();
+    if (error instanceof Error && /database is locked/.test(error.message))
+      throw conflict(`the database ${path} is in use by another process`, { cause: error });
+    throw wrap(`open ${path}`, error);
+  }
+}
+
+function migrate(db: DatabaseSync, migrations: readonly string[]): void {
+  const row = db.prepare('PRAGMA user_version').get() as { user_version: number };
+  const from = row.user_version;
+  if (from > migrations.length)
+    throw invalid(
+      `this data root has schema version ${from}, written by a newer Berth; this one knows up to ${migrations.length}. Upgrade Berth or choose another --data-root`,
+    );
+  for (let version = from; version < migrations.length; version++) {
+    db.exec('BEGIN IMMEDIATE');
+    try {
+      db.exec(migrations[version] ?? '');
+      db.exec(`PRAGMA user_version = ${version + 1}`);
+      db.exec('COMMIT');
+    } catch (error) {
+      db.exec('ROLLBACK');
+      throw error;
+    }
+  }
+}
+
+function instanceIdOf(db: DatabaseSync): string {
+  db.prepare("INSERT OR IGNORE INTO meta VALUES ('instance_id', ?)").run(randomUUID());
+  const row = db.prepare("SELECT value FROM meta WHERE key = 'instance_id'").get() as { value: string };
+  return row.value;
+}

@@ -1,0 +1,55 @@
+import type { CallOptions } from '@berth/base';
+
+/**
+ * Where named volumes keep their data. `mount` is counted per consumer (a container ID): a volume in use cannot be
+ * removed, and the last `unmount` undoes what the first `mount` did.
+ *
+ * Errors: `notFound` (`get <name>: no such volume`), `conflict` (in use), `invalid` (name or option).
+ */
+export interface VolumeDriver {
+  readonly name: string;
+  create(name: string, options: Readonly<Record<string, string>>, call?: CallOptions): Promise<void>;
+  /** Host path of the data. */
+  path(name: string): string;
+  mount(name: string, consumer: string, call?: CallOptions): Promise<string>;
+  unmount(name: string, consumer: string): Promise<void>;
+  list(): Promise<readonly string[]>;
+  remove(name: string): Promise<void>;
+}
+
+export interface VolumeRecord {
+  readonly name: string;
+  readonly driver: string;
+  readonly mountpoint: string;
+  readonly createdAt: Date;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly options: Readonly<Record<string, string>>;
+  /** Made for a container without a name being given; removed with it by `rm -v` and `--rm`. */
+  readonly anonymous: boolean;
+}
+
+/** Named volumes over any number of drivers: records, reference counts, events. */
+export interface VolumeService {
+  create(input: {
+    readonly name?: string;
+    readonly driver?: string;
+    readonly options?: Readonly<Record<string, string>>;
+    readonly labels?: Readonly<Record<string, string>>;
+    readonly anonymous?: boolean;
+  }): Promise<VolumeRecord>;
+  get(name: string): VolumeRecord;
+  list(): readonly VolumeRecord[];
+  /** IDs of containers that refer to the volume, running or not. */
+  users(name: string): readonly string[];
+  /** Records that a container refers to the volume (from container create to remove). */
+  reference(name: string, containerId: string): void;
+  unreference(name: string, containerId: string): void;
+  mount(name: string, containerId: string): Promise<string>;
+  unmount(name: string, containerId: string): Promise<void>;
+  remove(name: string, options?: { readonly force?: boolean }): Promise<void>;
+  prune(
+    matches: (volume: VolumeRecord) => boolean,
+  ): Promise<{ readonly names: readonly string[]; readonly bytes: number }>;
+  /** Bytes on disk, as du counts. */
+  usage(name: string): Promise<number>;
+}
