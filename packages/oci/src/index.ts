@@ -1,4 +1,5 @@
 export * from './chain-id.ts';
+export * from './copy-graph.ts';
 export * from './decode-image-config.ts';
 export * from './decode-manifest.ts';
 export * from './descriptor.ts';
@@ -6,7 +7,10 @@ export * from './digest.ts';
 export * from './image-config.ts';
 export * from './manifest.ts';
 export * from './media-types.ts';
+export * from './memory-target.ts';
 export * from './platform.ts';
+export * from './read-graph.ts';
 export * from './reference.ts';
 export * from './runtime-spec.ts';
+export * from './streams.ts';
 export * from './target.ts';

@@ -65,3 +65,34 @@ export interface ReferrerLister {
 export interface Deleter {
   delete(descriptor: Descriptor, options?: CallOptions): Promise<void>;
 }
+
+/**
+ * Optional role of a target that keeps part of an interrupted transfer: `open` is called with the number of bytes it
+ * has already, and must return the rest. Same guarantees as `push`.
+ */
+export interface ResumablePusher {
+  pushFrom(descriptor: Descriptor, open: (offset: number) => Promise<ByteStream>, options?: CallOptions): Promise<void>;
+}
+
+const has = (target: object, method: string): boolean =>
+  method in target && typeof (target as Record<string, unknown>)[method] === 'function';
+
+export function isFetcher(target: object): target is Fetcher {
+  return has(target, 'fetch');
+}
+
+export function isCrossMounter(target: object): target is CrossMounter {
+  return has(target, 'mount');
+}
+
+export function isReferrerLister(target: object): target is ReferrerLister {
+  return has(target, 'referrers');
+}
+
+export function isDeleter(target: object): target is Deleter {
+  return has(target, 'delete');
+}
+
+export function isResumablePusher(target: object): target is ResumablePusher {
+  return has(target, 'pushFrom');
+}
