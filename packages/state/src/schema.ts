@@ -8,7 +8,9 @@ export const MIGRATIONS: readonly string[] = [
   CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 
   CREATE TABLE blobs (
-    digest TEXT PRIMARY KEY, size INTEGER NOT NULL, created_at INTEGER NOT NULL, used_at INTEGER NOT NULL
+    digest TEXT PRIMARY KEY, size INTEGER NOT NULL, created_at INTEGER NOT NULL, used_at INTEGER NOT NULL,
+    -- 0 until the bytes are known to have reached the device; such a blob is verified when the store is opened
+    durable INTEGER NOT NULL DEFAULT 0
   ) WITHOUT ROWID;
   -- bytes of a partial blob are in content/ingest/<file>; ref survives restarts
   CREATE TABLE ingests (

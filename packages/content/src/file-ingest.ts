@@ -1,0 +1,229 @@
+import { createHash, type Hash } from 'node:crypto';
+import { renameSync } from 'node:fs';
+import { type FileHandle, rm } from 'node:fs/promises';
+import { conflict, dataLoss, type EngineError, kindOf, throwIfAborted, tooLarge, wrap } from '@berth/base';
+import type { Descriptor, Digest } from '@berth/oci';
+import type { BlobInfo, Ingest } from './content-store.ts';
+import { feedHash, hashFile } from './hash-file.ts';
+import { splitDigest } from './layout.ts';
+
+const BUFFER_SIZE = 1 << 20;
+/** Chunks from here on are written as they come, smaller ones are gathered. */
+const DIRECT_SIZE = 256 << 10;
+const DONE = Promise.resolve();
+
+/** What an ingest asks of the store it belongs to. */
+export interface IngestHost {
+  /** Where a blob's file belongs. */
+  blobPath(digest: string): string;
+  committed(digest: Digest): BlobInfo | undefined;
+  /** Notes what the partial file will become, so that a crash between rename and record can be mended. */
+  expect(ref: string, digest: Digest, size: number): void;
+  record(digest: Digest, size: number, ref: string): BlobInfo;
+  /** The ingest is open no longer; `kept` when its partial file stays for a resume. */
+  closed(ref: string, kept: boolean): void;
+}
+
+export interface OpenIngest {
+  readonly ref: string;
+  readonly path: string;
+  readonly file: FileHandle;
+  /** Bytes in the file already. */
+  readonly stored: number;
+  readonly expected: Pick<Descriptor, 'digest' | 'size'> | undefined;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** A partial blob in a file. The bytes are hashed on this thread while the thread pool writes them: one pass, no re-read. */
+export class FileIngest implements Ingest {
+  readonly ref: string;
+  readonly #host: IngestHost;
+  readonly #path: string;
+  readonly #file: FileHandle;
+  readonly #expected: Pick<Descriptor, 'digest' | 'size'> | undefined;
+  readonly #signal: AbortSignal | undefined;
+  readonly #algorithm: string;
+  #hash: Hash | undefined;
+  #stored: number;
+  #buffer: Buffer | undefined;
+  #spare: Buffer | undefined;
+  #filled = 0;
+  #open = true;
+  #failure: EngineError | undefined;
+
+  constructor(host: IngestHost, opened: OpenIngest) {
+    this.#host = host;
+    this.ref = opened.ref;
+    this.#path = opened.path;
+    this.#file = opened.file;
+    this.#stored = opened.stored;
+    this.#expected = opened.expected;
+    this.#signal = opened.signal;
+    this.#algorithm = opened.expected ? splitDigest(opened.expected.digest).algorithm : 'sha256';
+    if (opened.stored === 0) this.#hash = createHash(this.#algorithm);
+  }
+
+  get offset(): number {
+    return this.#stored + this.#filled;
+  }
+
+  write(chunk: Uint8Array): Promise<void> {
+    const small = chunk.length < DIRECT_SIZE && this.#filled + chunk.length < BUFFER_SIZE;
+    if (!small || this.#hash === undefined || !this.#mayTake(chunk.length)) return this.#writeSlow(chunk);
+    this.#gather(chunk);
+    return DONE;
+  }
+
+  #mayTake(length: number): boolean {
+    if (!this.#open || this.#failure || this.#signal?.aborted) return false;
+    return this.#expected === undefined || this.offset + length <= this.#expected.size;
+  }
+
+  #gather(chunk: Uint8Array): void {
+    this.#buffer ??= this.#spare ?? Buffer.allocUnsafe(BUFFER_SIZE);
+    this.#buffer.set(chunk, this.#filled);
+    this.#filled += chunk.length;
+  }
+
+  async #writeSlow(chunk: Uint8Array): Promise<void> {
+    this.#check();
+    throwIfAborted(this.#signal);
+    if (!this.#mayTake(chunk.length)) {
+      await this.abort();
+      throw tooLarge(
+        `${this.ref}: more bytes than the expected ${this.#expected?.size} of ${this.#expected?.digest} were received`,
+      );
+    }
+    if (this.#hash === undefined) await this.#rebuildHash();
+    if (this.#filled + chunk.length < BUFFER_SIZE && chunk.length < DIRECT_SIZE) {
+      this.#gather(chunk);
+      return;
+    }
+    await this.#flush();
+    if (chunk.length < DIRECT_SIZE) this.#gather(chunk);
+    else await this.#store(chunk);
+  }
+
+  #check(): void {
+    if (this.#failure) throw this.#failure;
+    if (!this.#open) throw conflict(`ingest ${this.ref} is closed`);
+  }
+
+  /** A resumed ingest reads what it has once, when the first further byte (or the commit) needs the hash. */
+  async #rebuildHash(): Promise<void> {
+    const hash = createHash(this.#algorithm);
+    const length = await feedHash(hash, this.#path, { length: this.#stored, signal: this.#signal });
+    if (length !== this.#stored) throw dataLoss(`the partial file of ${this.ref} shrank while it was open`);
+    this.#hash = hash;
+  }
+
+  async #flush(): Promise<void> {
+    const buffer = this.#buffer;
+    if (buffer === undefined || this.#filled === 0) return;
+    const filled = this.#filled;
+    this.#buffer = undefined;
+    this.#spare = undefined;
+    this.#filled = 0;
+    await this.#store(buffer.subarray(0, filled));
+    this.#spare = buffer;
+  }
+
+  async #store(bytes: Uint8Array): Promise<void> {
+    const position = this.#stored;
+    this.#stored += bytes.length;
+    const written = this.#writeAll(bytes, position);
+    this.#hash?.update(bytes);
+    await written;
+  }
+
+  async #writeAll(bytes: Uint8Array, start: number): Promise<void> {
+    let done = 0;
+    try {
+      while (done < bytes.length)
+        done += (await this.#file.write(bytes, done, bytes.length - done, start + done)).bytesWritten;
+    } catch (error) {
+      const full = kindOf(error) === 'exhausted';
+      this.#failure = wrap(full ? `no space left to store ${this.ref}` : `write ${this.ref}`, error);
+      // what follows a gap must not be mistaken for received bytes by a resume
+      await this.#file.truncate(start + done).catch(() => undefined);
+      throw this.#failure;
+    }
+  }
+
+  async commit(expected: Pick<Descriptor, 'digest' | 'size'>): Promise<BlobInfo> {
+    this.#check();
+    let verified = false;
+    try {
+      throwIfAborted(this.#signal);
+      if (this.#hash === undefined) await this.#rebuildHash();
+      await this.#flush();
+      await this.#verify(expected);
+      verified = true;
+      return await this.#publish(expected);
+    } catch (error) {
+      if (!verified && kindOf(error) === 'dataLoss') await this.abort();
+      throw error;
+    } finally {
+      await this[Symbol.asyncDispose]();
+    }
+  }
+
+  async #verify(expected: Pick<Descriptor, 'digest' | 'size'>): Promise<void> {
+    const { algorithm } = splitDigest(expected.digest);
+    if (this.#stored !== expected.size)
+      throw dataLoss(`${expected.digest}: expected ${expected.size} bytes, received ${this.#stored}`, {
+        details: { digest: expected.digest, expectedSize: expected.size, size: this.#stored },
+      });
+    const actual =
+      algorithm === this.#algorithm
+        ? `${algorithm}:${this.#hash?.digest('hex')}`
+        : (await hashFile(this.#path, algorithm, { signal: this.#signal })).digest;
+    if (actual !== expected.digest)
+      throw dataLoss(`${expected.digest}: the received bytes have digest ${actual}`, {
+        details: { digest: expected.digest, actual },
+      });
+  }
+
+  async #publish({ digest, size }: Pick<Descriptor, 'digest' | 'size'>): Promise<BlobInfo> {
+    const present = this.#host.committed(digest);
+    if (present) {
+      await this.abort();
+      return present;
+    }
+    if (this.#expected?.digest !== digest) this.#host.expect(this.ref, digest, size);
+    // no await from here on: nobody in this process sees the file without its record
+    renameSync(this.#path, this.#host.blobPath(digest));
+    const info = this.#host.record(digest, size, this.ref);
+    this.#open = false;
+    await this.#close(false);
+    return info;
+  }
+
+  async abort(): Promise<void> {
+    if (!this.#open) return;
+    this.#open = false;
+    this.#filled = 0;
+    await rm(this.#path, { force: true });
+    await this.#close(false);
+  }
+
+  async #close(kept: boolean): Promise<void> {
+    try {
+      await this.#file.close();
+    } finally {
+      this.#host.closed(this.ref, kept);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.#open) return;
+    this.#open = false;
+    try {
+      if (!this.#failure && this.#filled > 0) await this.#flush();
+    } catch {
+      // the bytes that could not be stored are asked for again by the resume
+    } finally {
+      await this.#close(true);
+    }
+  }
+}
