@@ -51,15 +51,24 @@ export interface Process extends AsyncDisposable {
 
 export interface Task extends Process {
   start(options?: CallOptions): Promise<void>;
-  exec(spec: ExecSpec, options?: CallOptions): Promise<Process>;
+  /** Runs another process in the container. Resolves once it runs; with `attach` its streams were connected before, so no output is lost. */
+  exec(spec: ExecSpec, options?: CallOptions): Promise<ExecStarted>;
   /** Makes the monitor reopen its log file, after it has been renamed for rotation. */
   reopenLog(): Promise<void>;
   /** Removes runtime state, sockets and status files. Only after exit. */
   release(): Promise<void>;
 }
 
+export interface ExecStarted {
+  readonly process: Process;
+  /** Present when the spec asked for `attach`. */
+  readonly streams?: AttachedStreams;
+}
+
 export interface ExecSpec {
   readonly id: string;
+  /** Connect to the streams before the process begins. */
+  readonly attach: boolean;
   /** runtime-spec `process` object. */
   readonly process: unknown;
   readonly terminal: boolean;
