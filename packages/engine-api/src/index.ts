@@ -1,1 +1,15 @@
-export {};
+export * from './operation.ts';
+export * from './operations.ts';
+export * from './routes.ts';
+export type { Filters, Static } from './schema.ts';
+export * from './schemas/berth.ts';
+export * from './schemas/common.ts';
+export * from './schemas/config.ts';
+export * from './schemas/containers.ts';
+export * from './schemas/exec.ts';
+export * from './schemas/host-config.ts';
+export * from './schemas/images.ts';
+export * from './schemas/networks.ts';
+export * from './schemas/stats.ts';
+export * from './schemas/system.ts';
+export * from './schemas/volumes.ts';

@@ -1,0 +1,23 @@
+import { Type } from 'typebox';
+import { anything, bool, int, obj, record, type Static, str } from '../schema.ts';
+
+/** One thing the check of the data root found: `kind` names the rule, `path` is below the data root or an object's id. */
+export const FsckFinding = obj({ kind: str, path: str, message: str });
+export type FsckFinding = Static<typeof FsckFinding>;
+
+/** What was looked at, counted by kind of object, and what was wrong; `clean` means no finding. */
+export const FsckReport = obj({ clean: bool, checked: record(int), findings: Type.Array(FsckFinding) });
+export type FsckReport = Static<typeof FsckReport>;
+
+/** What berthd says about itself beyond what docker's `info` has room for. */
+export const BerthInfo = obj({
+  version: str,
+  instance: str,
+  dataRoot: str,
+  execRoot: str,
+  pid: int,
+  startedAt: str,
+  runtime: str,
+  details: record(anything),
+});
+export type BerthInfo = Static<typeof BerthInfo>;
