@@ -1,0 +1,50 @@
+import { invalid } from '@berth/base';
+
+export const MAX_API_VERSION = '1.51';
+export const MIN_API_VERSION = '1.24';
+
+const numbers = (version: string): readonly number[] =>
+  version.split('.').map((part) => Number.parseInt(part, 10) || 0);
+
+/** Negative, zero or positive as `a` is older than, equal to or newer than `b`; missing parts count as zero. */
+export function compareVersions(a: string, b: string): number {
+  const [left, right] = [numbers(a), numbers(b)];
+  for (let i = 0; i < Math.max(left.length, right.length); i++) {
+    const difference = (left[i] ?? 0) - (right[i] ?? 0);
+    if (difference !== 0) return difference;
+  }
+  return 0;
+}
+
+export const atLeast = (version: string, wanted: string): boolean => compareVersions(version, wanted) >= 0;
+
+/** Whether an endpoint with these bounds exists in `version`. */
+export function isAvailable(route: { readonly since?: string; readonly until?: string }, version: string): boolean {
+  if (route.since !== undefined && !atLeast(version, route.since)) return false;
+  return route.until === undefined || atLeast(route.until, version);
+}
+
+/**
+ * Splits `/v1.41/containers/json` into the version asked for and the rest; without a prefix the newest version.
+ * Throws `invalid`, worded as dockerd does, for a version outside the supported range.
+ */
+export function splitVersion(pathname: string): { readonly version: string; readonly path: string } {
+  const found = /^\/v(\d+(?:\.\d+)*)(\/.*)?$/.exec(pathname);
+  if (found === null) return { version: MAX_API_VERSION, path: pathname };
+  const [, version = MAX_API_VERSION, path = '/'] = found;
+  if (compareVersions(version, MIN_API_VERSION) < 0) {
+    throw invalid(
+      `client version ${version} is too old. Minimum supported API version is ${MIN_API_VERSION}, please upgrade your client to a newer version`,
+    );
+  }
+  if (compareVersions(version, MAX_API_VERSION) > 0) {
+    throw invalid(`client version ${version} is too new. Maximum supported API version is ${MAX_API_VERSION}`);
+  }
+  return { version, path };
+}
+
+/** The version client and server share: the older of both newest ones. A server that names none speaks 1.24. */
+export function negotiate(clientMax: string, serverMax: string | undefined): string {
+  const server = serverMax === undefined || serverMax === '' ? MIN_API_VERSION : serverMax;
+  return compareVersions(server, clientMax) < 0 ? server : clientMax;
+}
