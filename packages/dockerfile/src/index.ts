@@ -1,1 +1,12 @@
-export {};
+export { type Directives, readDirectives } from './directives.ts';
+export { type IgnoreRules, ignoreRules, parseDockerignore } from './dockerignore.ts';
+export { readDuration } from './duration.ts';
+export { type ExpandOptions, expandWord, expandWords, type Lookup } from './expand.ts';
+export { compileGlob, type Glob, type GlobOptions, hasWildcard } from './glob.ts';
+export { type HeredocOpening, parseHeredocWord } from './heredoc.ts';
+export * from './instructions.ts';
+export { type LintWarning, lintDockerfile } from './lint.ts';
+export type { Heredoc } from './logical-lines.ts';
+export { type ParseOptions, parseDockerfile, parseSingleInstruction } from './parse.ts';
+export { KEYWORDS } from './parse-instruction.ts';
+export { dockerfileError, type Position, type SourceRange } from './source.ts';
