@@ -1,5 +1,6 @@
 export * from './decode-body.ts';
 export * from './decode-query.ts';
+export * from './decode-registry-auth.ts';
 export * from './openapi.ts';
 export * from './operation.ts';
 export * from './operations.ts';
@@ -17,6 +18,7 @@ export * from './schemas/networks.ts';
 export * from './schemas/stats.ts';
 export * from './schemas/system.ts';
 export * from './schemas/volumes.ts';
+export * from './split-version.ts';
 export * from './stream/frames.ts';
 export * from './stream/json-lines.ts';
 export * from './version.ts';

@@ -1,6 +1,7 @@
-/** The parts of this package that load no schema library, for programs whose start time matters. */
+/**
+ * The parts of this package that load neither the schema library nor `@berth/base`, for programs whose start time
+ * matters.
+ */
 export * from './registry-auth.ts';
 export * from './routes.ts';
-export * from './stream/frames.ts';
-export * from './stream/json-lines.ts';
 export * from './version.ts';
