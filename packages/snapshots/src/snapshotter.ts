@@ -1,3 +1,4 @@
+import type { CallOptions } from '@berth/base';
 import type { Mount } from '@berth/linux';
 
 /**
@@ -22,14 +23,15 @@ import type { Mount } from '@berth/linux';
 export interface Snapshotter {
   readonly driver: string;
   readonly capabilities: { readonly rebase: boolean };
-  prepare(key: string, parent?: string): Promise<readonly Mount[]>;
+  prepare(key: string, parent?: string, options?: CallOptions): Promise<readonly Mount[]>;
   view(key: string, parent: string): Promise<readonly Mount[]>;
   /** Makes the active snapshot `key` the committed snapshot `name`. `parent` only with `capabilities.rebase`. */
   commit(name: string, key: string, options?: { readonly parent?: string }): Promise<void>;
+  /** Of an active snapshot or a view; `conflict` for a committed one, which nothing may change: make a view of it. */
   mounts(key: string): Promise<readonly Mount[]>;
   stat(key: string): SnapshotInfo | undefined;
-  /** Disk used by this snapshot alone, without its parents. */
-  usage(key: string): Promise<Usage>;
+  /** Disk used by this snapshot alone, without its parents: everything in its directory. Zero for a view. */
+  usage(key: string, options?: CallOptions): Promise<Usage>;
   list(): Iterable<SnapshotInfo>;
   remove(key: string): Promise<void>;
   /** Directory holding only this snapshot's own changes (overlay upper); undefined where the driver has none (vfs). */
