@@ -1,0 +1,60 @@
+import type { BodyOf, QueryOf, RegistryAuth } from '@berth/engine-api';
+import { encodeRegistryAuth, encodeRegistryConfig } from '@berth/engine-api/light';
+import type { CallOptions, Core, Upload } from '../types.ts';
+
+type Query<T> = { readonly [K in keyof T]?: T[K] | undefined };
+
+/** The header that carries a registry's credentials. */
+export const authHeader = (auth: RegistryAuth | undefined): Record<string, string> => ({
+  'X-Registry-Auth': encodeRegistryAuth(auth ?? {}),
+});
+
+/** `client.images`. Pull, push, load, import and build give their progress messages one by one. */
+export function images(core: Core) {
+  return {
+    list: (query: Query<QueryOf<'ImageList'>> = {}, options?: CallOptions) =>
+      core.call('ImageList', { query: query as QueryOf<'ImageList'> }, options),
+    inspect: (name: string, options?: CallOptions) => core.call('ImageInspect', { params: { name } }, options),
+    history: (name: string, options?: CallOptions) => core.call('ImageHistory', { params: { name } }, options),
+    pull: (
+      image: string,
+      { tag, platform, auth }: { tag?: string; platform?: string; auth?: RegistryAuth } = {},
+      options?: CallOptions,
+    ) => core.call('ImageCreate', { query: { fromImage: image, tag, platform }, headers: authHeader(auth) }, options),
+    import: (
+      upload: Upload,
+      query: { repo?: string; tag?: string; message?: string; changes?: string[]; platform?: string } = {},
+      options?: CallOptions,
+    ) => core.call('ImageCreate', { query: { ...query, fromSrc: '-' }, upload }, options),
+    push: (name: string, { tag, auth }: { tag?: string; auth?: RegistryAuth } = {}, options?: CallOptions) =>
+      core.call('ImagePush', { params: { name }, query: { tag }, headers: authHeader(auth) }, options),
+    tag: (name: string, query: { repo: string; tag?: string }, options?: CallOptions) =>
+      core.call('ImageTag', { params: { name }, query }, options),
+    remove: (name: string, query: { force?: boolean; noprune?: boolean } = {}, options?: CallOptions) =>
+      core.call('ImageDelete', { params: { name }, query }, options),
+    prune: (filters: Record<string, string[]> = {}, options?: CallOptions) =>
+      core.call('ImagePrune', { query: { filters } }, options),
+    save: (names: string[], options?: CallOptions) => core.call('ImageGetAll', { query: { names } }, options),
+    load: (upload: Upload, query: { quiet?: boolean } = {}, options?: CallOptions) =>
+      core.call('ImageLoad', { query, upload }, options),
+    /** Builds from a tar of the context; `registries` are credentials by registry host. */
+    build: (
+      context: Upload | undefined,
+      { registries, ...query }: Query<QueryOf<'ImageBuild'>> & { registries?: Record<string, RegistryAuth> } = {},
+      options?: CallOptions,
+    ) =>
+      core.call(
+        'ImageBuild',
+        {
+          query: query as QueryOf<'ImageBuild'>,
+          headers: { 'X-Registry-Config': encodeRegistryConfig(registries ?? {}) },
+          ...(context === undefined ? {} : { upload: context }),
+        },
+        options,
+      ),
+    commit: (query: Query<QueryOf<'ImageCommit'>>, body?: NonNullable<BodyOf<'ImageCommit'>>, options?: CallOptions) =>
+      core.call('ImageCommit', { query: query as QueryOf<'ImageCommit'>, body: body ?? null }, options),
+    distribution: (name: string, auth?: RegistryAuth, options?: CallOptions) =>
+      core.call('DistributionInspect', { params: { name }, headers: authHeader(auth) }, options),
+  };
+}

@@ -1,0 +1,2 @@
+/** Taking attached streams apart. */
+export { copyRaw, demultiplex, type Outputs } from './demultiplex.ts';
