@@ -12,10 +12,12 @@ export interface Collectable {
   list(): Iterable<string>;
   /** Nodes alive by themselves, of any kind. */
   roots(): Iterable<NodeRef>;
-  /** What this node keeps alive. */
+  /** What this node keeps alive; nothing when the node does not exist (a lease may name what is still to come). */
   references(key: string): Iterable<NodeRef> | Promise<Iterable<NodeRef>>;
-  /** Removes the node; returns the bytes freed. Children of snapshots are removed before their parents by the collector's order. */
+  /** Removes the node, its record before the first await; returns the bytes freed. Children of snapshots are removed before their parents by the collector's order. */
   remove(key: string): Promise<number>;
+  /** Bytes that removing the node would free, for a dry run. */
+  size?(key: string): number | Promise<number>;
 }
 
 export interface NodeRef {

@@ -88,8 +88,9 @@ class SqliteState implements State {
 
 /** Opens (creating it when missing) the database at `path`, or in memory for `:memory:`, and migrates it. */
 export function openState(path: string, options: OpenStateOptions = {}): State {
-  const db = new DatabaseSync(path);
+  let db: DatabaseSync | undefined;
   try {
+    db = new DatabaseSync(path);
     // WAL with NORMAL: a crash of the process loses nothing, a crash of the machine at most the newest transactions.
     db.exec(
       'PRAGMA busy_timeout = 2000; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON',
@@ -97,7 +98,7 @@ export function openState(path: string, options: OpenStateOptions = {}): State {
     migrate(db, options.migrations ?? MIGRATIONS);
     return new SqliteState(path, db, instanceIdOf(db));
   } catch (error) {
-    db.close();
+    db?.close();
     if (error instanceof Error && /database is locked/.test(error.message))
       throw conflict(`the database ${path} is in use by another process`, { cause: error });
     throw wrap(`open ${path}`, error);

@@ -1,0 +1,140 @@
+import { type CallOptions, internal, throwIfAborted } from '@berth/base';
+import type { Collectable, NodeRef } from './collectable.ts';
+import type { Leases } from './leases.ts';
+
+export interface CollectOptions extends CallOptions {
+  readonly leases: Leases;
+  /** Only say what would be removed; `bytes` is then what `size` of the collectables adds up to, 0 for those without. */
+  readonly dryRun?: boolean;
+}
+
+export interface Collected {
+  /** In the order they were removed: whoever refers to a node before the node. */
+  readonly removed: readonly NodeRef[];
+  readonly bytes: number;
+  /** Dead nodes that could not be removed; the next collection tries again. */
+  readonly failed: readonly { readonly node: NodeRef; readonly error: unknown }[];
+}
+
+/**
+ * Removes every node that neither a root nor a lease reaches.
+ *
+ * Others may work meanwhile. A node created after the collection began is no candidate. A candidate is spared when,
+ * up to the moment of its removal, a lease names it or a root comes to reach it: roots are asked again and leases are
+ * watched before every single removal, and `remove` is called without an await in between (a collectable's `remove`
+ * takes the record away before it first awaits). Collections must not overlap: the caller serializes them.
+ */
+export async function collectGarbage(
+  collectables: readonly Collectable[],
+  options: CollectOptions,
+): Promise<Collected> {
+  const { leases, signal } = options;
+  const marking = new Marking(collectables);
+  using _watch = leases.watch((node) => marking.add(node));
+  const candidates = collectables.flatMap(({ kind, list }, index) =>
+    Array.from(list.call(collectables[index]), (key) => ({ kind, key })),
+  );
+  const markRoots = async (): Promise<void> => {
+    for (;;) {
+      for (const node of leases.refs()) marking.add(node);
+      for (const collectable of collectables) for (const node of collectable.roots()) marking.add(node);
+      if (!marking.pending) return;
+      await marking.drain(signal);
+    }
+  };
+  await markRoots();
+  const dead = candidates.filter((node) => !marking.has(node));
+  const removed: NodeRef[] = [];
+  const failed: { readonly node: NodeRef; readonly error: unknown }[] = [];
+  let bytes = 0;
+  for (const node of await referrersFirst(dead, marking, signal)) {
+    throwIfAborted(signal);
+    await markRoots();
+    // a lease taken in the turn between is in the queue still
+    while (marking.pending) await markRoots();
+    if (marking.has(node)) continue;
+    const owner = marking.owner(node.kind);
+    try {
+      bytes += options.dryRun ? ((await owner?.size?.(node.key)) ?? 0) : ((await owner?.remove(node.key)) ?? 0);
+      removed.push(node);
+    } catch (error) {
+      failed.push({ node, error });
+    }
+  }
+  return { removed, bytes, failed };
+}
+
+const idOf = (node: NodeRef): string => `${node.kind}\0${node.key}`;
+
+/** The set of live nodes, grown from whatever is added to it along references. */
+class Marking {
+  readonly #owners: ReadonlyMap<string, Collectable>;
+  readonly #live = new Set<string>();
+  #queue: NodeRef[] = [];
+
+  constructor(collectables: readonly Collectable[]) {
+    this.#owners = new Map(collectables.map((collectable) => [collectable.kind, collectable]));
+    if (this.#owners.size !== collectables.length) throw internal('two collectables have the same kind');
+  }
+
+  get pending(): boolean {
+    return this.#queue.length > 0;
+  }
+
+  owner(kind: string): Collectable | undefined {
+    return this.#owners.get(kind);
+  }
+
+  has(node: NodeRef): boolean {
+    return this.#live.has(idOf(node));
+  }
+
+  add(node: NodeRef): void {
+    const id = idOf(node);
+    if (this.#live.has(id)) return;
+    this.#live.add(id);
+    this.#queue.push(node);
+  }
+
+  async drain(signal: AbortSignal | undefined): Promise<void> {
+    for (let node = this.#queue.pop(); node !== undefined; node = this.#queue.pop()) {
+      throwIfAborted(signal);
+      for (const target of await this.references(node)) this.add(target);
+    }
+  }
+
+  async references(node: NodeRef): Promise<Iterable<NodeRef>> {
+    return (await this.owner(node.kind)?.references(node.key)) ?? [];
+  }
+}
+
+/** Orders dead nodes so that each comes after every dead node that refers to it; what is left of a cycle comes last. */
+async function referrersFirst(
+  dead: readonly NodeRef[],
+  marking: Marking,
+  signal: AbortSignal | undefined,
+): Promise<readonly NodeRef[]> {
+  const referrers = new Map(dead.map((node) => [idOf(node), 0]));
+  const targets = new Map<string, readonly string[]>();
+  for (const node of dead) {
+    throwIfAborted(signal);
+    const own = new Set(Array.from(await marking.references(node), idOf).filter((id) => referrers.has(id)));
+    own.delete(idOf(node));
+    targets.set(idOf(node), [...own]);
+    for (const id of own) referrers.set(id, (referrers.get(id) ?? 0) + 1);
+  }
+  const byId = new Map(dead.map((node) => [idOf(node), node]));
+  const ordered: NodeRef[] = [];
+  const ready = dead.map(idOf).filter((id) => referrers.get(id) === 0);
+  for (let id = ready.pop(); id !== undefined; id = ready.pop()) {
+    const node = byId.get(id);
+    if (node) ordered.push(node);
+    byId.delete(id);
+    for (const target of targets.get(id) ?? []) {
+      const left = (referrers.get(target) ?? 0) - 1;
+      referrers.set(target, left);
+      if (left === 0) ready.push(target);
+    }
+  }
+  return [...ordered, ...byId.values()];
+}
