@@ -1,2 +1,18 @@
+export { type CliRuntimeOptions, createCliRuntime } from './cli-runtime.ts';
+export { type ConmonMonitor, type ConmonMonitorOptions, createConmonMonitor } from './conmon/conmon-monitor.ts';
 export * from './monitor.ts';
 export * from './oci-runtime.ts';
+export { flavourOf, runtimeRoot } from './runtime-flavour.ts';
+export { type SelectedRuntime, selectRuntime } from './select-runtime.ts';
+export * from './spec/build-runtime-spec.ts';
+export {
+  ALL_CAPABILITIES,
+  DEFAULT_CAPABILITIES,
+  normalizeCapability,
+  resolveCapabilities,
+} from './spec/capabilities.ts';
+export { encodeSpec } from './spec/encode-spec.ts';
+export * from './spec/host-facts.ts';
+export { buildExecProcess, type ExecProcessInput } from './spec/process-spec.ts';
+export { buildResources } from './spec/resources.ts';
+export type * from './spec/spec-input.ts';

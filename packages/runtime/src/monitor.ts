@@ -23,7 +23,7 @@ export interface Monitor {
 
 export interface LaunchSpec {
   readonly id: string;
-  /** Directory with `config.json`. */
+  /** Directory with `config.json`; its `root.path` must be absolute. */
   readonly bundle: string;
   readonly runtime: { readonly name: string; readonly path: string };
   readonly terminal: boolean;

@@ -1,0 +1,117 @@
+import { mkdirSync } from 'node:fs';
+import { type CallOptions, conflict, EngineError, messageOf, notFound, SingleFlight, unavailable } from '@berth/base';
+import { type CommandResult, runCommand } from '@berth/linux';
+import type { ExitStatus, OciRuntime, RunIo, RuntimeState, RuntimeVersion } from './oci-runtime.ts';
+import { probeRuntime } from './probe-runtime.ts';
+import { runForeground } from './run-foreground.ts';
+import { complaintOf } from './runtime-error.ts';
+import { flavourOf, type RuntimeFlavour } from './runtime-flavour.ts';
+
+export interface CliRuntimeOptions {
+  readonly name: string;
+  readonly path: string;
+  /** Directory of the runtime's state (`--root`), see {@link runtimeRoot}; made when missing. */
+  readonly root: string;
+  /** Additional global arguments (`runtimeArgs` of a daemon.json runtime). */
+  readonly args?: readonly string[];
+}
+
+const MISSING = /does not exist|no such container|container .* not found|No such file or directory/i;
+const WRONG_STATE =
+  /cannot (?:start|pause|resume|delete|exec|update)|not running|not paused|is not in .*state|already|process (?:already )?finished|No such process|is still running|container not/i;
+
+const failure = (id: string, error: unknown): unknown => {
+  if (!(error instanceof EngineError) || error.kind !== 'internal') return error;
+  const complaint = complaintOf(String(error.details['stderr'] ?? '')) || messageOf(error);
+  const options = { cause: error, details: { raw: error.details['stderr'] } };
+  if (MISSING.test(complaint)) return notFound(`No such container: ${id}: ${complaint}`, options);
+  if (WRONG_STATE.test(complaint)) return conflict(complaint, options);
+  return new EngineError('internal', complaint, options);
+};
+
+class CliRuntime implements OciRuntime {
+  readonly name: string;
+  readonly path: string;
+  readonly #root: string;
+  readonly #flavour: RuntimeFlavour;
+  readonly #globalArgs: readonly string[];
+  readonly #probing = new SingleFlight<RuntimeVersion>();
+  #version: RuntimeVersion | undefined;
+
+  constructor(options: CliRuntimeOptions) {
+    this.name = options.name;
+    this.path = options.path;
+    this.#root = options.root;
+    this.#flavour = flavourOf(options.path);
+    this.#globalArgs = ['--root', options.root, ...this.#flavour.globalArgs, ...(options.args ?? [])];
+  }
+
+  async probe(options: CallOptions = {}): Promise<RuntimeVersion> {
+    this.#version ??= await this.#probing.do('probe', () => this.#probe(options));
+    return this.#version;
+  }
+
+  async #probe(options: CallOptions): Promise<RuntimeVersion> {
+    mkdirSync(this.#root, { recursive: true, mode: 0o711 });
+    try {
+      return await probeRuntime(this, this.path, options);
+    } catch (error) {
+      if (error instanceof EngineError && (error.kind === 'cancelled' || error.kind === 'unavailable')) throw error;
+      throw unavailable(`the OCI runtime ${this.name} (${this.path}) does not work here: ${messageOf(error)}`, {
+        cause: error,
+      });
+    }
+  }
+
+  async #call(id: string, args: readonly string[], options: CallOptions, stdin?: string): Promise<CommandResult> {
+    try {
+      return await runCommand(this.path, [...this.#globalArgs, ...args], {
+        signal: options.signal,
+        ...(stdin === undefined ? {} : { stdin }),
+      });
+    } catch (error) {
+      throw failure(id, error);
+    }
+  }
+
+  async start(id: string, options: CallOptions = {}): Promise<void> {
+    await this.#call(id, ['start', id], options);
+  }
+
+  async kill(id: string, signal: number, options: CallOptions & { readonly all?: boolean } = {}): Promise<void> {
+    await this.#call(id, ['kill', ...(options.all ? ['--all'] : []), id, String(signal)], options);
+  }
+
+  async pause(id: string, options: CallOptions = {}): Promise<void> {
+    await this.#call(id, ['pause', id], options);
+  }
+
+  async resume(id: string, options: CallOptions = {}): Promise<void> {
+    await this.#call(id, ['resume', id], options);
+  }
+
+  async update(id: string, resources: unknown, options: CallOptions = {}): Promise<void> {
+    await this.#call(id, ['update', '--resources', '-', id], options, JSON.stringify(resources));
+  }
+
+  async state(id: string, options: CallOptions = {}): Promise<RuntimeState> {
+    const { stdout } = await this.#call(id, ['state', id], options);
+    const { status, pid, bundle } = JSON.parse(stdout) as RuntimeState;
+    return { id, status, pid: pid ?? 0, bundle };
+  }
+
+  async delete(id: string, options: CallOptions & { readonly force?: boolean } = {}): Promise<void> {
+    await this.#call(id, ['delete', ...(options.force ? ['--force'] : []), id], options);
+  }
+
+  async run(id: string, bundle: string, io: RunIo, options: CallOptions = {}): Promise<ExitStatus> {
+    mkdirSync(this.#root, { recursive: true, mode: 0o711 });
+    const context = { path: this.path, globalArgs: this.#globalArgs, delete: () => this.delete(id, { force: true }) };
+    return await runForeground(context, id, bundle, io, options);
+  }
+}
+
+/** Driver for any runtime with runc's command line. Nothing is run before a method is called. */
+export function createCliRuntime(options: CliRuntimeOptions): OciRuntime {
+  return new CliRuntime(options);
+}

@@ -1,0 +1,46 @@
+import { readFileSync } from 'node:fs';
+
+/** A process ID and its start time (clock ticks since boot), which together are never used twice. */
+export interface ProcessIdentity {
+  readonly pid: number;
+  readonly startTime: number;
+}
+
+interface Stat {
+  readonly state: string;
+  readonly parent: number;
+  readonly startTime: number;
+}
+
+/** Fields of `/proc/<pid>/stat`; undefined when there is no such process. */
+export function readStat(pid: number): Stat | undefined {
+  let text: string;
+  try {
+    text = readFileSync(`/proc/${pid}/stat`, 'latin1');
+  } catch {
+    return undefined;
+  }
+  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+  return { state: fields[0] ?? '', parent: Number(fields[1]), startTime: Number(fields[19]) };
+}
+
+export function identify(pid: number): ProcessIdentity {
+  return { pid, startTime: readStat(pid)?.startTime ?? 0 };
+}
+
+/** True while that very process runs; a zombie does not. */
+export function isAlive(process: ProcessIdentity): boolean {
+  const stat = readStat(process.pid);
+  return stat !== undefined && stat.startTime === process.startTime && stat.state !== 'Z' && stat.state !== 'X';
+}
+
+/** Signals that very process. False when it is gone. */
+export function signalProcess(target: ProcessIdentity, signal: number): boolean {
+  if (!isAlive(target)) return false;
+  try {
+    process.kill(target.pid, signal);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,113 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, openSync, readFileSync } from 'node:fs';
+import type { Duplex } from 'node:stream';
+import { errnoOf, unavailable } from '@berth/base';
+import type { RuntimeFlavour } from '../runtime-flavour.ts';
+import { SyncPipe } from './sync-pipe.ts';
+
+export interface ConmonCommand {
+  readonly conmonPath: string;
+  readonly containerId: string;
+  /** Directory for the socket, FIFOs, exit status: becomes conmon's bundle. */
+  readonly dir: string;
+  readonly runtimePath: string;
+  readonly runtimeRoot: string;
+  readonly flavour: RuntimeFlavour;
+  readonly logPath: string | undefined;
+  readonly terminal: boolean;
+  readonly stdin: boolean;
+  readonly keepStdinOpen: boolean;
+  /** A further process of a running container. */
+  readonly exec?: { readonly processPath: string; readonly attach: boolean };
+}
+
+export interface Conmon {
+  readonly child: ChildProcess;
+  readonly sync: SyncPipe;
+  /** Resolves when conmon has gone. */
+  readonly gone: Promise<void>;
+  /** Exec with attach: first it wants a byte to begin, then says that its socket listens, then wants another to run. */
+  readonly gate: { release(): void; readonly listening: SyncPipe } | undefined;
+  complaint(): string;
+}
+
+const SYNC_FD = 3;
+const START_FD = 4;
+const ATTACH_FD = 5;
+/** What fits a socket path with conmon's own file name after it. */
+const MAX_TMPDIR = 80;
+
+const argsOf = (command: ConmonCommand): string[] => {
+  const { containerId: id, dir, exec, flavour } = command;
+  const runtimeArgs = ['--root', command.runtimeRoot, ...flavour.globalArgs];
+  return [
+    ...['--api-version', '1', '--sync', '--full-attach', '--no-sync-log'],
+    ...['--cid', id, '--cuuid', id, '--name', id, '--bundle', dir, '--persist-dir', dir],
+    ...['--container-pidfile', `${dir}/pidfile`, '--runtime', command.runtimePath],
+    ...runtimeArgs.flatMap((arg) => ['--runtime-arg', arg]),
+    ...['--log-path', command.logPath === undefined ? 'none' : `k8s-file:${command.logPath}`],
+    ...(command.terminal ? ['--terminal'] : []),
+    ...(command.stdin ? ['--stdin'] : []),
+    ...(command.keepStdinOpen ? ['--leave-stdin-open'] : []),
+    ...(exec === undefined ? [] : ['--exec', '--exec-process-spec', exec.processPath]),
+    ...(exec?.attach ? ['--exec-attach'] : []),
+  ];
+};
+
+const environmentOf = (command: ConmonCommand): Record<string, string> => ({
+  PATH: process.env['PATH'] ?? '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+  _OCI_SYNCPIPE: String(SYNC_FD),
+  // conmon's console socket lives there for a moment
+  ...(command.dir.length <= MAX_TMPDIR ? { TMPDIR: command.dir } : {}),
+  ...(command.exec?.attach ? { _OCI_STARTPIPE: String(START_FD), _OCI_ATTACHPIPE: String(ATTACH_FD) } : {}),
+});
+
+const gateOf = (child: ChildProcess): NonNullable<Conmon['gate']> => {
+  const start = (child.stdio as readonly unknown[])[START_FD] as Duplex;
+  start.on('error', () => undefined);
+  start.write('1');
+  return {
+    release: () => void start.end('1'),
+    listening: new SyncPipe((child.stdio as readonly unknown[])[ATTACH_FD] as Duplex),
+  };
+};
+
+/**
+ * Starts conmon, which runs the runtime. It stays our child while we live (its end is noticed at once) and is in a
+ * session of its own, so that it outlives us. Throws `unavailable` when it cannot be run.
+ */
+export async function spawnConmon(command: ConmonCommand): Promise<Conmon> {
+  const complaints = `${command.dir}/conmon.log`;
+  const stderr = openSync(complaints, 'w', 0o600);
+  try {
+    const child = spawn(command.conmonPath, argsOf(command), {
+      cwd: command.dir,
+      env: environmentOf(command),
+      stdio: ['ignore', 'ignore', stderr, 'pipe', ...(command.exec?.attach ? (['pipe', 'pipe'] as const) : [])],
+    });
+    const gone = Promise.withResolvers<void>();
+    child.once('exit', () => gone.resolve());
+    if (child.pid === undefined) {
+      const [error] = await new Promise<[Error]>((resolve) => child.once('error', (e) => resolve([e])));
+      throw unavailable(
+        errnoOf(error) === 'ENOENT'
+          ? `${command.conmonPath}: not installed`
+          : `${command.conmonPath}: ${error.message}`,
+        { cause: error },
+      );
+    }
+    child.on('error', () => undefined);
+    return {
+      child,
+      sync: new SyncPipe((child.stdio as readonly unknown[])[SYNC_FD] as Duplex),
+      gone: gone.promise,
+      gate: command.exec?.attach ? gateOf(child) : undefined,
+      complaint: () =>
+        readFileSync(complaints, 'utf8')
+          .replaceAll(/\[conmon:[a-z]\]: /g, '')
+          .trim(),
+    };
+  } finally {
+    closeSync(stderr);
+  }
+}

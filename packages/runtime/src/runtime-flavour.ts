@@ -1,0 +1,31 @@
+import { basename } from 'node:path';
+
+/** How the runtimes' command lines and workings differ; everything else is the same. */
+export interface RuntimeFlavour {
+  readonly name: 'crun' | 'runc' | 'other';
+  /** Before the verb. */
+  readonly globalArgs: readonly string[];
+  /**
+   * A created container waits at `<root>/<id>/exec.fifo`. Where the meaning of that file is known, starting needs no
+   * process: crun's init reads a byte we write, runc's writes a byte we read.
+   */
+  readonly startGate: 'write' | 'read' | undefined;
+}
+
+const FLAVOURS: Readonly<Record<RuntimeFlavour['name'], RuntimeFlavour>> = {
+  crun: { name: 'crun', globalArgs: ['--cgroup-manager', 'cgroupfs'], startGate: 'write' },
+  runc: { name: 'runc', globalArgs: [], startGate: 'read' },
+  other: { name: 'other', globalArgs: [], startGate: undefined },
+};
+
+/** Told by the program's file name. */
+export function flavourOf(path: string): RuntimeFlavour {
+  const file = basename(path);
+  if (/^crun(-|$)/.test(file)) return FLAVOURS.crun;
+  return /^runc(-|$)/.test(file) ? FLAVOURS.runc : FLAVOURS.other;
+}
+
+/** State directory (`--root`) of a runtime, shared by the monitor and the CLI driver. */
+export function runtimeRoot(execRoot: string, name: string): string {
+  return `${execRoot}/runtime-${name.replace(/[^A-Za-z0-9_.-]/g, '_')}`;
+}
