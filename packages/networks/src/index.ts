@@ -1,2 +1,10 @@
+export * from './dns/resolv-conf.ts';
+export * from './drivers/bridge-settings.ts';
+export { createHostTools, type HostTools } from './host-tools.ts';
+export * from './hosts-file.ts';
+export { type AddressPool, DEFAULT_POOLS } from './ipam/pools.ts';
 export * from './network-driver.ts';
 export * from './network-service.ts';
+export * from './options.ts';
+export { createNetworkService } from './service.ts';
+export * from './user-defined.ts';

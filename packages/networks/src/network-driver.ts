@@ -12,10 +12,20 @@
  */
 export interface NetworkDriver {
   readonly name: string;
+  /** Whether networks of this driver have subnets and give out addresses. */
+  readonly hasAddresses: boolean;
   create(network: NetworkRecord): Promise<void>;
   remove(network: NetworkRecord): Promise<void>;
-  attach(network: NetworkRecord, netns: string, endpoint: EndpointRecord): Promise<void>;
+  attach(network: NetworkRecord, netns: string, endpoint: EndpointRecord, options?: AttachOptions): Promise<void>;
+  /** Idempotent: a link that went with its namespace is no error. */
   detach(network: NetworkRecord, endpoint: EndpointRecord): Promise<void>;
+  /** Makes an attached endpoint the one the namespace's default route goes through. */
+  route(network: NetworkRecord, netns: string, endpoint: EndpointRecord): Promise<void>;
+}
+
+export interface AttachOptions {
+  /** Point the namespace's default route at this endpoint's gateway. */
+  readonly defaultRoute?: boolean;
 }
 
 export interface NetworkRecord {
@@ -32,6 +42,8 @@ export interface NetworkRecord {
   readonly ipam: readonly IpamPool[];
   /** Created by the daemon itself (bridge, host, none): cannot be removed. */
   readonly predefined: boolean;
+  /** The subnet was asked for, not chosen: only then may containers ask for an address. */
+  readonly subnetConfigured?: boolean;
 }
 
 export interface IpamPool {
@@ -74,4 +86,9 @@ export interface EndpointRecord {
   readonly aliases: readonly string[];
   readonly dnsNames: readonly string[];
   readonly published: readonly PublishedPort[];
+  /** The host's end of the pair, where the driver made one. */
+  readonly hostInterface?: string;
+  readonly gatewayPriority?: number;
+  readonly links?: readonly { readonly containerId: string; readonly alias: string }[];
+  readonly driverOptions?: Readonly<Record<string, string>>;
 }

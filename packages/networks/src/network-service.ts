@@ -31,11 +31,20 @@ export interface NetworkService {
   disconnect(containerId: string, nameOrId: string, options?: { readonly force?: boolean }): Promise<void>;
   /** Publishes on the endpoint that carries the container's default route; `conflict` when a host port is taken (docker's text). */
   publish(containerId: string, ports: readonly PortBinding[]): Promise<EndpointRecord>;
+  /** The container's /etc/hosts: localhost, extra hosts, links on the default bridge, then its own names. */
+  hostsFile(containerId: string, names: HostsFileInput): string;
 
   /** After a daemon start: recreates bridges, nft tables, maps and name servers for what the records say; drops records of containers not in `liveContainers`. */
   restore(liveContainers: ReadonlySet<string>): Promise<void>;
   /** Clean stop. With `keep` (containers go on running) bridges and rules stay; otherwise everything this instance made goes. */
   shutdown(options: { readonly keep: boolean }): Promise<void>;
+}
+
+export interface HostsFileInput {
+  readonly hostname: string;
+  readonly domainname?: string;
+  /** `--add-host`: `name:ip`; the address may be `host-gateway`. */
+  readonly extraHosts?: readonly string[];
 }
 
 export interface CreateNetwork {
@@ -57,6 +66,14 @@ export type SandboxInput =
       /** Upstream servers for the container's name server; default the host's. */
       readonly dns?: readonly string[];
       readonly sysctls?: Readonly<Record<string, string>>;
+      /** resolv.conf's search list and options; default the host's. */
+      readonly dnsSearch?: readonly string[];
+      readonly dnsOptions?: readonly string[];
+      /**
+       * The network `connect` will be called with first (`none` for no network). With it the sandbox can come from the
+       * pool of ready namespaces, which takes network set-up off the start path; without it nothing else differs.
+       */
+      readonly network?: string;
     }
   | { readonly mode: 'host' }
   | { readonly mode: 'container'; readonly containerId: string };
@@ -65,7 +82,7 @@ export interface Sandbox {
   readonly containerId: string;
   /** Undefined for the host's namespace. */
   readonly netnsPath: string | undefined;
-  /** What the container's resolv.conf must hold: user-defined networks point at 127.0.0.11. */
+  /** What the container's resolv.conf must hold now: user-defined networks point at 127.0.0.11. Read it after `connect`. */
   readonly resolvConf: {
     readonly nameservers: readonly string[];
     readonly search: readonly string[];

@@ -1,0 +1,154 @@
+import type { Logger } from '@berth/base';
+import { conflict } from '@berth/base';
+import type { Firewall } from '../firewall/firewall.ts';
+import { networkElements } from '../firewall/ruleset.ts';
+import type { HostTools } from '../host-tools.ts';
+import { macFor } from '../ipam/mac.ts';
+import type { AttachOptions, EndpointRecord, NetworkDriver, NetworkRecord } from '../network-driver.ts';
+import type { PreparedLink } from '../sandbox/sandbox-record.ts';
+import { type BridgeSettings, bridgeSettings } from './bridge-settings.ts';
+
+export interface BridgeDriverOptions {
+  readonly host: HostTools;
+  readonly firewall: Firewall;
+  readonly logger: Logger;
+  /** Packet size of networks that name none. */
+  readonly defaultMtu: () => Promise<number>;
+}
+
+/** A Linux bridge per network, a veth pair per endpoint. */
+export interface BridgeDriver extends NetworkDriver {
+  /** Gives namespaces their interface on `network` before any container asks: address, default route, all up. */
+  prepare(
+    network: NetworkRecord,
+    links: readonly { readonly netns: string; readonly link: PreparedLink }[],
+  ): Promise<void>;
+}
+
+interface Link {
+  readonly hostInterface: string;
+  readonly interfaceName: string;
+  readonly macAddress: string;
+}
+
+export function createBridgeDriver({ host, firewall, logger, defaultMtu }: BridgeDriverOptions): BridgeDriver {
+  const pairLine = (netns: string, settings: BridgeSettings, link: Link, mtu: number): string[] => [
+    `link add ${link.hostInterface} mtu ${mtu} type veth peer name ${link.interfaceName} mtu ${mtu} address ${link.macAddress} netns ${netns}`,
+    `link set ${link.hostInterface} master ${settings.bridge} addrgenmode none up`,
+    ...(settings.icc ? [] : [`link set ${link.hostInterface} type bridge_slave isolated on`]),
+  ];
+  const mtuOf = async (settings: BridgeSettings): Promise<number> => settings.mtu ?? (await defaultMtu());
+
+  return {
+    name: 'bridge',
+    hasAddresses: true,
+
+    async create(network) {
+      const settings = bridgeSettings(network);
+      const existing = (await host.interfaces()).includes(settings.bridge);
+      if (settings.external && !existing) throw conflict(`bridge ${settings.bridge} does not exist`);
+      if (!settings.external) await host.ip(bridgeLines(network, settings, existing, await mtuOf(settings)));
+      await bridgeSysctls(host, network, settings.bridge, logger);
+      await firewall.add(networkElements(network));
+    },
+
+    async remove(network) {
+      const settings = bridgeSettings(network);
+      await firewall.remove(networkElements(network));
+      if (!settings.external && (await host.interfaces()).includes(settings.bridge))
+        await host.ip([`link del ${settings.bridge}`]);
+    },
+
+    async attach(network, netns, endpoint, options = {}) {
+      const settings = bridgeSettings(network);
+      const hostInterface = endpoint.hostInterface;
+      if (hostInterface === undefined) throw conflict(`endpoint ${endpoint.id} has no host interface name`);
+      const mtu = await mtuOf(settings);
+      await host.ip(pairLine(netns, settings, { ...endpoint, hostInterface }, mtu));
+      try {
+        if (endpoint.ipv6 === undefined) await withoutIpv6(host, netns, endpoint.interfaceName);
+        await host.ipIn(netns, insideLines(network, endpoint, options));
+      } catch (error) {
+        await host.ip([`link del ${hostInterface}`]).catch(() => undefined);
+        throw error;
+      }
+    },
+
+    async detach(_network, endpoint) {
+      const name = endpoint.hostInterface;
+      if (name === undefined) return;
+      await host.ip([`link del ${name}`]).catch(async (error: unknown) => {
+        if ((await host.interfaces()).includes(name)) throw error;
+      });
+    },
+
+    async route(network, netns, endpoint) {
+      const lines = routeLines(network, endpoint);
+      if (lines.length > 0) await host.ipIn(netns, lines);
+    },
+
+    async prepare(network, links) {
+      const settings = bridgeSettings(network);
+      const mtu = await mtuOf(settings);
+      await host.ip(
+        links.flatMap(({ netns, link }) => pairLine(netns, settings, { ...link, interfaceName: 'eth0' }, mtu)),
+      );
+      const gateway = network.ipam[0]?.gateway;
+      for (const { netns, link } of links) {
+        await withoutIpv6(host, netns, 'eth0');
+        const endpoint = { interfaceName: 'eth0', ipv4: link.ipv4, ...(gateway === undefined ? {} : { gateway }) };
+        await host.ipIn(netns, insideLines(network, endpoint, { defaultRoute: true }));
+      }
+    },
+  };
+}
+
+type Addressed = Pick<EndpointRecord, 'interfaceName' | 'ipv4' | 'ipv6' | 'gateway' | 'gateway6'>;
+
+function insideLines(network: NetworkRecord, endpoint: Addressed, options: AttachOptions): string[] {
+  const dev = endpoint.interfaceName;
+  return [
+    ...(endpoint.ipv4 === undefined ? [] : [`addr add ${endpoint.ipv4} broadcast + dev ${dev}`]),
+    ...(endpoint.ipv6 === undefined ? [] : [`addr add ${endpoint.ipv6} dev ${dev} nodad`]),
+    `link set ${dev} up`,
+    ...(options.defaultRoute === true ? routeLines(network, endpoint) : []),
+  ];
+}
+
+function routeLines(network: NetworkRecord, { interfaceName, gateway, gateway6 }: Addressed): string[] {
+  if (network.internal) return [];
+  return [
+    ...(gateway === undefined ? [] : [`route replace default via ${gateway} dev ${interfaceName}`]),
+    ...(gateway6 === undefined ? [] : [`-6 route replace default via ${gateway6} dev ${interfaceName}`]),
+  ];
+}
+
+function bridgeLines(network: NetworkRecord, { bridge }: BridgeSettings, existing: boolean, mtu: number): string[] {
+  const gateways = network.ipam.flatMap(({ subnet, gateway }) =>
+    gateway === undefined ? [] : [`${gateway}/${subnet.split('/')[1]}`],
+  );
+  const address = existing ? '' : ` address ${macFor(gateways.find((g) => !g.includes(':')))}`;
+  return [
+    ...(existing ? [] : [`link add ${bridge} mtu ${mtu}${address} type bridge`]),
+    ...gateways.map(
+      (gateway) => `addr replace ${gateway} ${gateway.includes(':') ? 'nodad' : 'broadcast +'} dev ${bridge}`,
+    ),
+    `link set ${bridge} up`,
+  ];
+}
+
+async function bridgeSysctls(host: HostTools, network: NetworkRecord, bridge: string, logger: Logger): Promise<void> {
+  const settings: Record<string, string> = {
+    [`net/ipv4/conf/${bridge}/route_localnet`]: '1',
+    [`net/ipv6/conf/${bridge}/${network.enableIPv6 ? 'accept_ra' : 'disable_ipv6'}`]: network.enableIPv6 ? '0' : '1',
+  };
+  for (const [name, value] of Object.entries(settings))
+    await host
+      .sysctl(name, value)
+      .catch((error: unknown) => logger.warn('cannot set kernel parameter', { name, error }));
+}
+
+async function withoutIpv6(host: HostTools, netns: string, device: string): Promise<void> {
+  // A kernel without IPv6 has no such file, and nothing to switch off.
+  await host.sysctlIn(netns, { [`net/ipv6/conf/${device}/disable_ipv6`]: '1' }).catch(() => undefined);
+}

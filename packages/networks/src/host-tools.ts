@@ -1,0 +1,91 @@
+import { writeFileSync } from 'node:fs';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import {
+  createNetns,
+  inNetns,
+  ipAddresses,
+  ipBatch,
+  ipRoutes,
+  isMountPoint,
+  nftApply,
+  openSocketIn,
+  removeNetns,
+} from '@berth/linux';
+
+/**
+ * What this package asks of the kernel, each call one command or a few system calls. The daemon uses
+ * `createHostTools`; unit tests pass their own.
+ */
+export interface HostTools {
+  /** Lines of `ip -batch` in the daemon's namespace, stopping at the first that fails. */
+  ip(lines: readonly string[]): Promise<void>;
+  /** The same inside a namespace. */
+  ipIn(netns: string, lines: readonly string[]): Promise<void>;
+  /** One nft transaction. */
+  nft(script: string): Promise<void>;
+  nftIn(netns: string, script: string): Promise<void>;
+  /** Makes a namespace that lives while `path` is mounted, loopback up. */
+  createNetns(path: string): Promise<void>;
+  /** Idempotent. */
+  removeNetns(path: string): Promise<void>;
+  isNetns(path: string): Promise<boolean>;
+  /** Subnets the host routes to or has addresses in, CIDR form. */
+  hostSubnets(): Promise<readonly string[]>;
+  interfaces(): Promise<readonly string[]>;
+  /** First global IPv4 address of an interface, CIDR form. */
+  addressOf(name: string): Promise<string | undefined>;
+  /** Largest packet of the interface the default route leaves by. */
+  defaultMtu(): Promise<number | undefined>;
+  /** `net/ipv4/ip_forward` in the daemon's namespace. Throws when the kernel has no such setting. */
+  sysctl(name: string, value: string): Promise<void>;
+  sysctlIn(netns: string, settings: Readonly<Record<string, string>>): Promise<void>;
+  /** Descriptor of a socket bound inside a namespace; the caller owns it. */
+  openSocketIn(netns: string, kind: 'udp' | 'tcp', address: string, port: number): Promise<number>;
+}
+
+export function createHostTools(): HostTools {
+  return {
+    ip: (lines) => ipBatch(lines),
+    ipIn: (netns, lines) => ipBatch(lines, { netns }),
+    nft: (script) => nftApply(script),
+    nftIn: (netns, script) => nftApply(script, { netns }),
+    async createNetns(path) {
+      await mkdir(dirname(path), { recursive: true });
+      createNetns(path);
+    },
+    async removeNetns(path) {
+      removeNetns(path);
+    },
+    isNetns: async (path) => isMountPoint(path),
+    hostSubnets,
+    async addressOf(name) {
+      const link = (await ipAddresses()).find(({ ifname }) => ifname === name);
+      const address = link?.addr_info.find(({ family, scope }) => family === 'inet' && scope === 'global');
+      return address && `${address.local}/${address.prefixlen}`;
+    },
+    interfaces: async () => (await ipAddresses()).map(({ ifname }) => ifname),
+    defaultMtu,
+    sysctl: (name, value) => writeFile(`/proc/sys/${name}`, value),
+    async sysctlIn(netns, settings) {
+      inNetns<void>(netns, () => {
+        for (const [name, value] of Object.entries(settings)) writeFileSync(`/proc/sys/${name}`, value);
+      });
+    },
+    async openSocketIn(netns, type, address, port) {
+      return openSocketIn(netns, { type, address, port });
+    },
+  };
+}
+
+async function hostSubnets(): Promise<readonly string[]> {
+  const [routes4, routes6, links] = await Promise.all([ipRoutes(), ipRoutes({ family: 6 }), ipAddresses()]);
+  const routed = [...routes4, ...routes6].map(({ dst }) => dst).filter((dst) => dst !== 'default' && /\d|:/.test(dst));
+  const own = links.flatMap(({ addr_info }) => addr_info.map(({ local, prefixlen }) => `${local}/${prefixlen}`));
+  return [...routed, ...own].map((dst) => (dst.includes('/') ? dst : `${dst}/${dst.includes(':') ? 128 : 32}`));
+}
+
+async function defaultMtu(): Promise<number | undefined> {
+  const device = (await ipRoutes()).find(({ dst }) => dst === 'default')?.dev;
+  return device === undefined ? undefined : Number(await readFile(`/sys/class/net/${device}/mtu`, 'utf8'));
+}

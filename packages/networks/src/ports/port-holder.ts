@@ -1,0 +1,109 @@
+import { createSocket, type Socket as UdpSocket } from 'node:dgram';
+import { connect, createServer, type Server } from 'node:net';
+import { errnoOf, type Logger } from '@berth/base';
+import type { PublishedPort } from '../network-driver.ts';
+
+/**
+ * Holds published ports of the host by sockets bound to them, so that no other program can take one that the nft table
+ * redirects, and so that taking one fails at the moment it is asked for. The kernel redirects before a packet reaches
+ * these sockets; what does arrive is IPv6 to a container without an IPv6 address, which TCP ports relay.
+ */
+export interface PortHolder {
+  /** Binds. Rejects with the system's error (`EADDRINUSE`, `EACCES`, `EADDRNOTAVAIL`). */
+  hold(port: PublishedPort, relayTo: string | undefined): Promise<void>;
+  release(port: PublishedPort): Promise<void>;
+  isHeld(port: PublishedPort): boolean;
+  close(): Promise<void>;
+}
+
+type Held = () => Promise<void>;
+
+const keyOf = (port: PublishedPort): string => `${port.protocol} ${port.hostIp} ${port.hostPort}`;
+
+export function createPortHolder(logger: Logger): PortHolder {
+  const held = new Map<string, Held>();
+  return {
+    async hold(port, relayTo) {
+      const release = await bind(port, relayTo, logger);
+      held.set(keyOf(port), release);
+    },
+    async release(port) {
+      const release = held.get(keyOf(port));
+      held.delete(keyOf(port));
+      await release?.();
+    },
+    isHeld: (port) => held.has(keyOf(port)),
+    async close() {
+      const all = [...held.values()];
+      held.clear();
+      await Promise.all(all.map((release) => release()));
+    },
+  };
+}
+
+function bind(port: PublishedPort, relayTo: string | undefined, logger: Logger): Promise<Held> {
+  if (port.protocol === 'tcp') return bindTcp(port, relayTo, logger);
+  if (port.protocol === 'udp') return bindUdp(port);
+  // Node has no SCTP sockets; two daemons' records are all that is checked.
+  return Promise.resolve(() => Promise.resolve());
+}
+
+function bindTcp(port: PublishedPort, relayTo: string | undefined, logger: Logger): Promise<Held> {
+  const server: Server = createServer({ pauseOnConnect: true, allowHalfOpen: true }, (client) => {
+    client.on('error', () => undefined);
+    if (relayTo === undefined) {
+      client.destroy();
+      return;
+    }
+    const upstream = connect({ host: relayTo, port: port.containerPort, allowHalfOpen: true });
+    upstream.on('error', () => client.destroy());
+    client.on('error', () => upstream.destroy());
+    client.on('close', () => upstream.destroy());
+    upstream.on('close', () => client.destroy());
+    client.pipe(upstream);
+    upstream.pipe(client);
+  });
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen({ host: port.hostIp, port: port.hostPort, ipv6Only: true, exclusive: true }, () => {
+      server.off('error', reject);
+      server.on('error', (error) => logger.warn('published port', { port, error }));
+      server.unref();
+      resolve(
+        () =>
+          new Promise((done) => {
+            server.close(() => done());
+            // Relayed connections end with their container; the port itself is free from here on.
+            done();
+          }),
+      );
+    });
+  });
+}
+
+function bindUdp(port: PublishedPort): Promise<Held> {
+  const family = port.hostIp.includes(':') ? 'udp6' : 'udp4';
+  const socket: UdpSocket = createSocket({ type: family, ipv6Only: family === 'udp6' });
+  return new Promise((resolve, reject) => {
+    socket.once('error', (error) => {
+      socket.close();
+      reject(error);
+    });
+    socket.bind({ address: port.hostIp, port: port.hostPort, exclusive: true }, () => {
+      socket.removeAllListeners('error').on('error', () => undefined);
+      socket.unref();
+      resolve(() => new Promise((done) => socket.close(() => done())));
+    });
+  });
+}
+
+/** The words Go's net package, and so dockerd, has for a failed bind. */
+export function bindErrorText(error: unknown): string {
+  const words: Readonly<Record<string, string>> = {
+    EADDRINUSE: 'address already in use',
+    EACCES: 'permission denied',
+    EADDRNOTAVAIL: 'cannot assign requested address',
+    EAFNOSUPPORT: 'address family not supported by protocol',
+  };
+  return words[errnoOf(error) ?? ''] ?? String(error instanceof Error ? error.message : error);
+}

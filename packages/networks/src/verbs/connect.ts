@@ -1,0 +1,229 @@
+import { type CallOptions, conflict, forbidden, invalid, isKind, notFound, randomId } from '@berth/base';
+import { defaultNetwork, type NetworkContext } from '../context.ts';
+import { NAME_SERVER_ADDRESS } from '../dns/name-server.ts';
+import { bridgeSettings } from '../drivers/bridge-settings.ts';
+import { macFor, parseMac } from '../ipam/mac.ts';
+import type { EndpointRecord, NetworkRecord } from '../network-driver.ts';
+import type { ConnectInput } from '../network-service.ts';
+import { gatewayEndpoint } from '../sandbox/gateway.ts';
+import { netnsPathOf } from '../sandbox/open.ts';
+import { resolvConfOf, upstreamServers } from '../sandbox/resolv.ts';
+import type { PreparedLink, SandboxRecord } from '../sandbox/sandbox-record.ts';
+import { getNetwork } from './get.ts';
+
+export async function connect(
+  context: NetworkContext,
+  containerId: string,
+  nameOrId: string,
+  input: ConnectInput,
+  { signal }: CallOptions = {},
+): Promise<EndpointRecord> {
+  using _held = await context.locks.acquire(`sandbox:${containerId}`, { signal });
+  const network = getNetwork(context, nameOrId);
+  using _network = await context.locks.acquire(`network:${network.id}`, { signal });
+  if (!context.store.network(network.id)) throw notFound(`network ${nameOrId} not found`);
+  const sandbox = sandboxFor(context, containerId, network, input);
+  const prepared = usablePrepared(context, sandbox, network, input);
+  const endpoint = await record(context, sandbox, network, input, prepared);
+  try {
+    await attach(context, sandbox, network, endpoint, prepared);
+    await startNames(context, containerId);
+  } catch (error) {
+    await undo(context, network, endpoint);
+    throw error;
+  }
+  context.emit('network', 'connect', network.id, { container: containerId, name: network.name, type: network.driver });
+  return endpoint;
+}
+
+function sandboxFor(
+  context: NetworkContext,
+  containerId: string,
+  network: NetworkRecord,
+  input: ConnectInput,
+): SandboxRecord {
+  const sandbox = context.store.sandbox(containerId);
+  if (!sandbox) throw notFound(`sandbox for container ${containerId} not found`);
+  const others = context.store.endpointsOf(containerId);
+  if (sandbox.mode === 'container')
+    throw conflict(
+      'container sharing network namespace with another container or host cannot be connected to any other network',
+    );
+  if ((sandbox.mode === 'host') !== (network.driver === 'host'))
+    throw conflict(
+      network.driver === 'host'
+        ? 'container cannot be connected to host network - container should be created in host network mode'
+        : 'container sharing network namespace with another container or host cannot be connected to any other network',
+    );
+  if (others.some(({ networkId }) => networkId === network.id))
+    throw forbidden(
+      `endpoint with name ${input.dnsNames?.[0] ?? containerId} already exists in network ${network.name}`,
+    );
+  const withNone =
+    network.driver === 'null' || others.some(({ networkId }) => context.store.network(networkId)?.driver === 'null');
+  if (withNone && others.length > 0)
+    throw conflict(
+      'container cannot be connected to multiple networks with one of the networks in private (none) mode',
+    );
+  if ((input.ipv4 || input.ipv6) && network.predefined)
+    throw invalid('user specified IP address is supported on user defined networks only');
+  if ((input.ipv4 || input.ipv6) && network.subnetConfigured !== true)
+    throw invalid(
+      'user specified IP address is supported only when connecting to networks with user configured subnets',
+    );
+  return sandbox;
+}
+
+function usablePrepared(
+  context: NetworkContext,
+  sandbox: SandboxRecord,
+  network: NetworkRecord,
+  input: ConnectInput,
+): PreparedLink | undefined {
+  const isDefault = network.id === defaultNetwork(context.store)?.id;
+  return isDefault && input.macAddress === undefined ? sandbox.prepared : undefined;
+}
+
+/** Writes the endpoint with its addresses, in one transaction; a sandbox's ready made interface is used or given up. */
+async function record(
+  context: NetworkContext,
+  sandbox: SandboxRecord,
+  network: NetworkRecord,
+  input: ConnectInput,
+  prepared: PreparedLink | undefined,
+): Promise<EndpointRecord> {
+  const { store, allocator } = context;
+  const mac = input.macAddress === undefined ? undefined : parseMac(input.macAddress);
+  const { prepared: unused, ...rest } = sandbox;
+  if (unused && !prepared) await context.host.ip([`link del ${unused.hostInterface}`]);
+  const write = (): EndpointRecord =>
+    store.state.transaction(() => {
+      const id = randomId();
+      if (unused && !prepared) allocator.release(sandbox.containerId);
+      if (prepared) allocator.transfer(network.id, prepared.ipv4, id);
+      const ipv4 = prepared?.ipv4 ?? addressFor(context, network, 4, input.ipv4, id);
+      const ipv6 = addressFor(context, network, 6, input.ipv6, id);
+      const endpoint = describe(context, sandbox, network, input, {
+        id,
+        ipv4,
+        ipv6,
+        mac: prepared?.macAddress ?? mac,
+        prepared,
+      });
+      store.putEndpoint(endpoint);
+      if (unused) store.putSandbox(rest);
+      return endpoint;
+    });
+  try {
+    return write();
+  } catch (error) {
+    if (!isKind(error, 'exhausted')) throw error;
+    // The last addresses may be those that wait in the pool.
+    await context.pool.surrender();
+    return write();
+  }
+}
+
+function addressFor(
+  { driver, allocator }: NetworkContext,
+  network: NetworkRecord,
+  family: 4 | 6,
+  asked: string | undefined,
+  owner: string,
+): string | undefined {
+  if (!driver(network.driver).hasAddresses) return undefined;
+  if (asked) return allocator.claim(network, asked, owner);
+  if (family === 4 ? !network.enableIPv4 : !network.enableIPv6) return undefined;
+  return allocator.allocate(network, family, owner);
+}
+
+interface Identity {
+  readonly id: string;
+  readonly ipv4: string | undefined;
+  readonly ipv6: string | undefined;
+  readonly mac: string | undefined;
+  readonly prepared: PreparedLink | undefined;
+}
+
+function describe(
+  context: NetworkContext,
+  sandbox: SandboxRecord,
+  network: NetworkRecord,
+  input: ConnectInput,
+  { id, ipv4, ipv6, mac, prepared }: Identity,
+): EndpointRecord {
+  const gatewayOf = (family: 4 | 6): string | undefined =>
+    network.ipam.find(({ subnet }) => subnet.includes(':') === (family === 6))?.gateway;
+  const gateway = ipv4 === undefined || network.internal ? undefined : gatewayOf(4);
+  const gateway6 = ipv6 === undefined || network.internal ? undefined : gatewayOf(6);
+  const linked = context.driver(network.driver).hasAddresses;
+  return {
+    id,
+    networkId: network.id,
+    containerId: sandbox.containerId,
+    macAddress: linked ? (mac ?? macFor(ipv4)) : '',
+    ...(ipv4 === undefined ? {} : { ipv4 }),
+    ...(ipv6 === undefined ? {} : { ipv6 }),
+    ...(gateway === undefined ? {} : { gateway }),
+    ...(gateway6 === undefined ? {} : { gateway6 }),
+    interfaceName: linked ? freeInterface(context, sandbox.containerId, bridgeSettings(network).interfacePrefix) : '',
+    aliases: input.aliases ?? [],
+    dnsNames: input.dnsNames ?? [],
+    published: [],
+    ...(linked ? { hostInterface: prepared?.hostInterface ?? context.newInterfaceName() } : {}),
+    ...(input.gatewayPriority === undefined ? {} : { gatewayPriority: input.gatewayPriority }),
+    ...(input.links === undefined ? {} : { links: input.links }),
+    ...(input.driverOptions === undefined ? {} : { driverOptions: input.driverOptions }),
+  };
+}
+
+function freeInterface({ store }: NetworkContext, containerId: string, prefix: string): string {
+  const used = new Set(store.endpointsOf(containerId).map(({ interfaceName }) => interfaceName));
+  for (let i = 0; ; i++) if (!used.has(`${prefix}${i}`)) return `${prefix}${i}`;
+}
+
+async function attach(
+  context: NetworkContext,
+  sandbox: SandboxRecord,
+  network: NetworkRecord,
+  endpoint: EndpointRecord,
+  prepared: PreparedLink | undefined,
+): Promise<void> {
+  const netns = netnsPathOf(context, sandbox);
+  if (netns === undefined) return;
+  const onlyIpv4 = endpoint.ipv6 === undefined;
+  const first = context.store.endpointsOf(sandbox.containerId).length === 1;
+  if (prepared && onlyIpv4 && first && !network.internal && endpoint.interfaceName === 'eth0') return;
+  if (prepared) await context.host.ip([`link del ${prepared.hostInterface}`]);
+  const gateway = gatewayEndpoint(context.store.endpointsOf(sandbox.containerId), (id) => context.store.network(id));
+  await context.driver(network.driver).attach(network, netns, endpoint, { defaultRoute: gateway?.id === endpoint.id });
+}
+
+async function undo(context: NetworkContext, network: NetworkRecord, endpoint: EndpointRecord): Promise<void> {
+  context.store.state.transaction(() => {
+    context.allocator.release(endpoint.id);
+    context.store.deleteEndpoint(endpoint.id);
+  });
+  await context
+    .driver(network.driver)
+    .detach(network, endpoint)
+    .catch(() => undefined);
+}
+
+/** Starts the container's name server once its resolv.conf has to point at it; `port` after a restart. */
+export async function startNames(context: NetworkContext, containerId: string): Promise<void> {
+  const { store, names } = context;
+  const sandbox = store.sandbox(containerId);
+  if (!sandbox) return;
+  const netns = netnsPathOf(context, sandbox);
+  if (netns === undefined || names.serves(containerId)) return;
+  if (store.endpointsOf(containerId).every(({ interfaceName }) => interfaceName === '')) return;
+  if (!resolvConfOf(context, sandbox).nameservers.includes(NAME_SERVER_ADDRESS)) return;
+  const source = {
+    containerId,
+    records: store,
+    upstream: () => upstreamServers(context, store.sandbox(containerId) ?? sandbox),
+  };
+  const dnsPort = await names.serve(netns, source, sandbox.dnsPort);
+  if (dnsPort !== sandbox.dnsPort) store.putSandbox({ ...sandbox, dnsPort });
+}

@@ -1,0 +1,91 @@
+import { type CallOptions, conflict, forbidden, invalid, randomId, throwIfAborted } from '@berth/base';
+import type { NetworkContext } from '../context.ts';
+import { BRIDGE_OPTIONS, bridgeSettings } from '../drivers/bridge-settings.ts';
+import type { NetworkRecord } from '../network-driver.ts';
+import type { CreateNetwork } from '../network-service.ts';
+import { planAddresses } from './plan-addresses.ts';
+
+const PREDEFINED = new Set(['bridge', 'host', 'none', 'default']);
+
+/** Creates a network of a user. The record comes first: what the kernel holds without one could not be found again. */
+export async function createNetwork(
+  context: NetworkContext,
+  input: CreateNetwork,
+  { signal }: CallOptions = {},
+): Promise<{ readonly network: NetworkRecord; readonly warning: string }> {
+  const { store, allocator } = context;
+  const driver = context.driver(checkInput(input));
+  using _held = await context.locks.acquire('networks', { signal });
+  if (store.networks().some(({ name }) => name === input.name))
+    throw conflict(`network with name ${input.name} already exists`);
+  const draft = draftOf(input);
+  await checkBridge(context, draft);
+  const ipam = await planAddresses(context, { ...draft, pools: input.ipam ?? [] });
+  throwIfAborted(signal);
+  const network: NetworkRecord = { ...draft, ipam };
+  store.state.transaction(() => {
+    store.putNetwork(network);
+    allocator.reserve(network.id, ipam);
+  });
+  try {
+    await driver.create(network);
+  } catch (error) {
+    await driver.remove(network).catch(() => undefined);
+    forgetNetwork(context, network.id);
+    throw error;
+  }
+  context.emit('network', 'create', network.id, { name: network.name, type: network.driver });
+  return { network, warning: '' };
+}
+
+export function forgetNetwork({ store, allocator }: NetworkContext, id: string): void {
+  store.state.transaction(() => {
+    allocator.forget(id);
+    store.deleteNetwork(id);
+  });
+}
+
+/** Returns the driver's name. */
+function checkInput(input: CreateNetwork): string {
+  const driver = input.driver || 'bridge';
+  if (PREDEFINED.has(input.name)) throw forbidden(`operation is not permitted on predefined ${input.name} network`);
+  if (input.name === '') throw invalid('invalid network name: name is empty');
+  if (input.name.length > 255 || !/^[a-zA-Z0-9][a-zA-Z0-9_. -]*$/.test(input.name))
+    throw invalid(`invalid network name "${input.name}": only [a-zA-Z0-9][a-zA-Z0-9_. -] are allowed`);
+  if (driver === 'host' || driver === 'null') throw forbidden(`only one instance of "${driver}" network is allowed`);
+  if (input.enableIPv4 === false && input.enableIPv6 !== true) throw invalid('IPv4 or IPv6 must be enabled');
+  return driver;
+}
+
+function draftOf(input: CreateNetwork): NetworkRecord {
+  const pools = (input.ipam ?? []).filter(({ subnet }) => subnet !== undefined && subnet !== '');
+  const sixes = pools.some(({ subnet }) => subnet?.includes(':'));
+  return {
+    id: randomId(),
+    name: input.name,
+    driver: input.driver || 'bridge',
+    createdAt: new Date(),
+    internal: input.internal ?? false,
+    attachable: input.attachable ?? false,
+    enableIPv4: input.enableIPv4 ?? true,
+    enableIPv6: input.enableIPv6 ?? sixes,
+    options: input.options ?? {},
+    labels: input.labels ?? {},
+    ipam: [],
+    predefined: false,
+    subnetConfigured: pools.length > 0,
+  };
+}
+
+async function checkBridge(context: NetworkContext, draft: NetworkRecord): Promise<void> {
+  if (draft.driver !== 'bridge') return;
+  const { [BRIDGE_OPTIONS.external]: reserved } = draft.options;
+  if (reserved !== undefined) throw invalid(`the option ${BRIDGE_OPTIONS.external} cannot be set`);
+  const { bridge } = bridgeSettings(draft);
+  const owner = context.store
+    .networks()
+    .find((other) => other.driver === 'bridge' && bridgeSettings(other).bridge === bridge);
+  if (owner) throw conflict(`conflicts with network ${owner.id} (${owner.name}): already using bridge name ${bridge}`);
+  if ((await context.host.interfaces()).includes(bridge))
+    throw conflict(`an interface named ${bridge} exists already and is not a network's`);
+}

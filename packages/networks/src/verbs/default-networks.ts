@@ -1,0 +1,118 @@
+import { createHash } from 'node:crypto';
+import { invalid } from '@berth/base';
+import { defaultNetwork, type NetworkContext } from '../context.ts';
+import { BRIDGE_OPTIONS } from '../drivers/bridge-settings.ts';
+import { formatCidr, formatIp, overlaps, parseCidr, parseIp, tryParseCidr } from '../ipam/cidr.ts';
+import type { IpamPool, NetworkRecord } from '../network-driver.ts';
+import { forgetNetwork } from './create.ts';
+import { checkPool, planAddresses } from './plan-addresses.ts';
+
+/** Writes the records of `bridge`, `host` and `none` as the options ask for them now. */
+export async function ensureDefaultNetworks(context: NetworkContext): Promise<void> {
+  for (const [name, driver] of [
+    ['host', 'host'],
+    ['none', 'null'],
+  ] as const)
+    if (!context.store.networks().some((network) => network.predefined && network.name === name))
+      context.store.putNetwork(predefined(context, name, driver, {}, []));
+  await ensureBridge(context);
+}
+
+async function ensureBridge(context: NetworkContext): Promise<void> {
+  const { bridge, store, allocator } = context;
+  const before = defaultNetwork(store);
+  if (bridge.name === undefined) {
+    if (before) await drop(context, before);
+    return;
+  }
+  const options = {
+    [BRIDGE_OPTIONS.isDefault]: 'true',
+    [BRIDGE_OPTIONS.icc]: String(bridge.icc ?? true),
+    [BRIDGE_OPTIONS.masquerade]: String(bridge.ipMasq ?? true),
+    [BRIDGE_OPTIONS.hostIp]: bridge.hostIp ?? '0.0.0.0',
+    [BRIDGE_OPTIONS.name]: bridge.name,
+    ...(bridge.mtu === undefined ? {} : { [BRIDGE_OPTIONS.mtu]: String(bridge.mtu) }),
+    ...(bridge.external === true ? { [BRIDGE_OPTIONS.external]: 'true' } : {}),
+  };
+  const asked = await askedPool(context, bridge.name);
+  if (before && (await mayStay(context, before, asked, bridge.name))) {
+    store.putNetwork({ ...before, options });
+    return;
+  }
+  if (before) await drop(context, before);
+  const ipam = asked ? [asked] : await planAddresses(context, { enableIPv4: true, enableIPv6: false, pools: [] });
+  const network = predefined(context, 'bridge', 'bridge', options, ipam);
+  store.state.transaction(() => {
+    store.putNetwork(network);
+    allocator.reserve(network.id, ipam);
+  });
+}
+
+async function askedPool({ bridge, host }: NetworkContext, name: string): Promise<IpamPool | undefined> {
+  const own = bridge.bip ?? (bridge.external === true ? await host.addressOf(name) : undefined);
+  if (own === undefined) {
+    if (bridge.external === true) throw invalid(`bridge ${name} has no IPv4 address`);
+    if (bridge.fixedCidr === undefined) return undefined;
+    const range = parseCidr(bridge.fixedCidr, 'fixed-cidr');
+    return checkPool(range, bridge.defaultGateway === undefined ? {} : { gateway: bridge.defaultGateway });
+  }
+  const ip = parseIp(own.split('/')[0] ?? '');
+  const subnet = tryParseCidr(own);
+  if (!ip || !subnet)
+    throw invalid(`invalid bridge address ${own}: an address with its length, as 10.5.0.1/16, is needed`);
+  return checkPool(subnet, {
+    gateway: formatIp(ip),
+    ...(bridge.fixedCidr === undefined ? {} : { ipRange: bridge.fixedCidr }),
+  });
+}
+
+/** The subnet of the last run stays unless other options ask for another or the host has come to use it elsewhere. */
+async function mayStay(
+  context: NetworkContext,
+  before: NetworkRecord,
+  asked: IpamPool | undefined,
+  name: string,
+): Promise<boolean> {
+  const [pool] = before.ipam;
+  if (!pool || before.options[BRIDGE_OPTIONS.name] !== name) return false;
+  if (asked) return JSON.stringify(asked) === JSON.stringify(pool);
+  if ((await context.host.interfaces()).includes(name) || context.store.endpointsOn(before.id).length > 0) return true;
+  const subnet = parseCidr(pool.subnet);
+  const blocks = (await context.host.hostSubnets()).flatMap((text) => tryParseCidr(text) ?? []);
+  return !blocks.some((block) => block.prefix > 0 && overlaps(block, subnet));
+}
+
+async function drop(context: NetworkContext, network: NetworkRecord): Promise<void> {
+  if (context.store.endpointsOn(network.id).length > 0)
+    throw invalid(
+      `the default bridge cannot change from ${network.ipam.map(({ subnet }) => formatCidr(parseCidr(subnet))).join(', ')} while containers run on it: stop them first`,
+    );
+  await context
+    .driver(network.driver)
+    .remove(network)
+    .catch(() => undefined);
+  forgetNetwork(context, network.id);
+}
+
+function predefined(
+  { options: { instance }, store }: NetworkContext,
+  name: string,
+  driver: string,
+  options: Readonly<Record<string, string>>,
+  ipam: readonly IpamPool[],
+): NetworkRecord {
+  return {
+    id: createHash('sha256').update(`${store.state.instanceId} ${instance} ${name}`).digest('hex'),
+    name,
+    driver,
+    createdAt: new Date(),
+    internal: false,
+    attachable: false,
+    enableIPv4: true,
+    enableIPv6: false,
+    options,
+    labels: {},
+    ipam,
+    predefined: true,
+  };
+}

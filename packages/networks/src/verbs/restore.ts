@@ -1,0 +1,74 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { isKind } from '@berth/base';
+import type { NetworkContext } from '../context.ts';
+import { networkElements, portElements } from '../firewall/ruleset.ts';
+import type { EndpointRecord } from '../network-driver.ts';
+import { closeHeld } from '../sandbox/close.ts';
+import { netnsPathOf } from '../sandbox/open.ts';
+import { startNames } from './connect.ts';
+import { ensureDefaultNetworks } from './default-networks.ts';
+
+/** See NetworkService.restore. */
+export async function restore(context: NetworkContext, live: ReadonlySet<string>): Promise<void> {
+  await dropDead(context, live);
+  await removeStaleNamespaces(context);
+  if (context.bridge.ipForward !== false && context.bridge.name !== undefined) await enableForwarding(context);
+  await context.firewall.rebuild([]);
+  await ensureDefaultNetworks(context);
+  const { store } = context;
+  await context.firewall.rebuild([
+    ...store.networks().flatMap((network) => (network.driver === 'bridge' ? networkElements(network) : [])),
+    ...store.endpoints().flatMap(portElements),
+  ]);
+  for (const network of store.networks())
+    await context
+      .driver(network.driver)
+      .create(network)
+      .catch((error: unknown) => context.logger.error('network cannot be restored', { network: network.name, error }));
+  for (const endpoint of store.endpoints()) await holdPorts(context, endpoint);
+  for (const { containerId } of store.sandboxes())
+    await startNames(context, containerId).catch((error: unknown) =>
+      context.logger.error('name server cannot be restored', { container: containerId, error }),
+    );
+  context.pool.start();
+}
+
+async function dropDead(context: NetworkContext, live: ReadonlySet<string>): Promise<void> {
+  const { store, allocator } = context;
+  for (const record of store.sandboxes()) {
+    const path = netnsPathOf(context, record);
+    if (!live.has(record.containerId) || (path !== undefined && !(await context.host.isNetns(path))))
+      closeHeld(context, record.containerId);
+  }
+  const kept = new Set(store.sandboxes().map(({ containerId }) => containerId));
+  for (const endpoint of store.endpoints())
+    if (!kept.has(endpoint.containerId)) closeHeld(context, endpoint.containerId);
+  allocator.releaseAllBut(new Set([...store.endpoints().map(({ id }) => id), ...kept]));
+  await context.background.drain();
+}
+
+async function removeStaleNamespaces(context: NetworkContext): Promise<void> {
+  const known = new Set(context.store.sandboxes().map(({ netns }) => netns));
+  const names = await readdir(context.netnsDirectory).catch((error: unknown) => {
+    if (isKind(error, 'notFound')) return [];
+    throw error;
+  });
+  for (const name of names) if (!known.has(name)) await context.host.removeNetns(join(context.netnsDirectory, name));
+}
+
+async function enableForwarding({ host, logger }: NetworkContext): Promise<void> {
+  await host
+    .sysctl('net/ipv4/ip_forward', '1')
+    .catch((error: unknown) => logger.warn('IPv4 forwarding cannot be enabled', { error }));
+}
+
+async function holdPorts({ ports, logger }: NetworkContext, endpoint: EndpointRecord): Promise<void> {
+  for (const port of endpoint.published) {
+    if (ports.isHeld(port)) continue;
+    const address = (port.hostIp.includes(':') ? (endpoint.ipv6 ?? endpoint.ipv4) : endpoint.ipv4)?.split('/')[0];
+    await ports
+      .hold(port, address)
+      .catch((error: unknown) => logger.warn('a published port is in use by another program', { port, error }));
+  }
+}
