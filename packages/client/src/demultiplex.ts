@@ -9,17 +9,45 @@ export interface Outputs {
 
 /** Copies a multiplexed stream to its two destinations, at the pace of the slower; ends neither. Resolves at its end. */
 export async function demultiplex(source: Readable, outputs: Outputs): Promise<void> {
-  let full: Writable | undefined;
+  const run = new Run();
   const decoder = new FrameDecoder((stream, chunk) => {
-    const target = stream === 'stderr' || stream === 'systemerr' ? outputs.stderr : outputs.stdout;
-    if (!target.write(chunk)) full = target;
+    run.add(stream === 'stderr' || stream === 'systemerr' ? outputs.stderr : outputs.stdout, chunk);
   });
   for await (const chunk of source as AsyncIterable<Buffer>) {
     decoder.write(chunk);
+    const full = run.flush();
     if (full !== undefined) await drained(full);
-    full = undefined;
   }
   decoder.end();
+}
+
+/** Neighbouring pieces for one destination, written at once: programs print short lines, and a write each is slow. */
+class Run {
+  #target: Writable | undefined;
+  #pieces: Buffer[] = [];
+  #full: Writable | undefined;
+
+  add(target: Writable, piece: Buffer): void {
+    if (target !== this.#target) this.#write();
+    this.#target = target;
+    this.#pieces.push(piece);
+  }
+
+  /** Writes what there is; returns a destination that wants to be waited for. */
+  flush(): Writable | undefined {
+    this.#write();
+    const full = this.#full;
+    this.#full = undefined;
+    return full;
+  }
+
+  #write(): void {
+    const [first] = this.#pieces;
+    if (first === undefined || this.#target === undefined) return;
+    const bytes = this.#pieces.length === 1 ? first : Buffer.concat(this.#pieces);
+    this.#pieces = [];
+    if (!this.#target.write(bytes)) this.#full = this.#target;
+  }
 }
 
 /** Copies a plain stream to one destination with the same rules. */

@@ -1,6 +1,10 @@
-import { Agent, type ClientRequest, type RequestOptions, request } from 'node:http';
+import type { ClientRequest, RequestOptions } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Address } from './host.ts';
+
+// An import statement reads every export of a module; for node:http that includes a getter which loads all of undici,
+// some 40 ms of the start of every command.
+const { Agent, request } = process.getBuiltinModule('node:http');
 
 export interface Transport extends Disposable {
   /** A request on a connection to the daemon; `own` asks for a connection that nothing else will use. */

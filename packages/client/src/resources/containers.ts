@@ -1,4 +1,4 @@
-import type { BodyOf, QueryOf, StatsResponse } from '@berth/engine-api';
+import type { BodyOf, QueryOf } from '@berth/engine-api';
 import type { CallOptions, Core, Upload } from '../types.ts';
 import { iterate } from './iterate.ts';
 
@@ -48,7 +48,7 @@ export function containers(core: Core) {
     resize: (id: string, size: { h: number; w: number }, options?: CallOptions) =>
       core.call('ContainerResize', { params: { id }, query: size }, options),
     stats: (id: string, query: { stream?: boolean; 'one-shot'?: boolean } = {}, options?: CallOptions) =>
-      iterate<StatsResponse>(core.call('ContainerStats', { params: { id }, query }, options)),
+      iterate(core, 'ContainerStats', { params: { id }, query }, options),
     export: (id: string, options?: CallOptions) => core.call('ContainerExport', { params: { id } }, options),
     getArchive: (id: string, path: string, options?: CallOptions) =>
       core.call('ContainerArchive', { params: { id }, query: { path } }, options),

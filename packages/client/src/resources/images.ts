@@ -1,4 +1,4 @@
-import type { BodyOf, ProgressMessage, QueryOf, RegistryAuth } from '@berth/engine-api';
+import type { BodyOf, QueryOf, RegistryAuth } from '@berth/engine-api';
 import { encodeRegistryAuth, encodeRegistryConfig } from '@berth/engine-api/light';
 import type { CallOptions, Core, Upload } from '../types.ts';
 import { iterate } from './iterate.ts';
@@ -22,18 +22,14 @@ export function images(core: Core) {
       { tag, platform, auth }: { tag?: string; platform?: string; auth?: RegistryAuth } = {},
       options?: CallOptions,
     ) =>
-      iterate<ProgressMessage>(
-        core.call('ImageCreate', { query: { fromImage: image, tag, platform }, headers: authHeader(auth) }, options),
-      ),
+      iterate(core, 'ImageCreate', { query: { fromImage: image, tag, platform }, headers: authHeader(auth) }, options),
     import: (
       upload: Upload,
       query: { repo?: string; tag?: string; message?: string; changes?: string[]; platform?: string } = {},
       options?: CallOptions,
-    ) => iterate<ProgressMessage>(core.call('ImageCreate', { query: { ...query, fromSrc: '-' }, upload }, options)),
+    ) => iterate(core, 'ImageCreate', { query: { ...query, fromSrc: '-' }, upload }, options),
     push: (name: string, { tag, auth }: { tag?: string; auth?: RegistryAuth } = {}, options?: CallOptions) =>
-      iterate<ProgressMessage>(
-        core.call('ImagePush', { params: { name }, query: { tag }, headers: authHeader(auth) }, options),
-      ),
+      iterate(core, 'ImagePush', { params: { name }, query: { tag }, headers: authHeader(auth) }, options),
     tag: (name: string, query: { repo: string; tag?: string }, options?: CallOptions) =>
       core.call('ImageTag', { params: { name }, query }, options),
     remove: (name: string, query: { force?: boolean; noprune?: boolean } = {}, options?: CallOptions) =>
@@ -42,23 +38,22 @@ export function images(core: Core) {
       core.call('ImagePrune', { query: { filters } }, options),
     save: (names: string[], options?: CallOptions) => core.call('ImageGetAll', { query: { names } }, options),
     load: (upload: Upload, query: { quiet?: boolean } = {}, options?: CallOptions) =>
-      iterate<ProgressMessage>(core.call('ImageLoad', { query, upload }, options)),
+      iterate(core, 'ImageLoad', { query, upload }, options),
     /** Builds from a tar of the context; `registries` are credentials by registry host. */
     build: (
       context: Upload | undefined,
       { registries, ...query }: Query<QueryOf<'ImageBuild'>> & { registries?: Record<string, RegistryAuth> } = {},
       options?: CallOptions,
     ) =>
-      iterate<ProgressMessage>(
-        core.call(
-          'ImageBuild',
-          {
-            query: query as QueryOf<'ImageBuild'>,
-            headers: { 'X-Registry-Config': encodeRegistryConfig(registries ?? {}) },
-            ...(context === undefined ? {} : { upload: context }),
-          },
-          options,
-        ),
+      iterate(
+        core,
+        'ImageBuild',
+        {
+          query: query as QueryOf<'ImageBuild'>,
+          headers: { 'X-Registry-Config': encodeRegistryConfig(registries ?? {}) },
+          ...(context === undefined ? {} : { upload: context }),
+        },
+        options,
       ),
     commit: (query: Query<QueryOf<'ImageCommit'>>, body?: NonNullable<BodyOf<'ImageCommit'>>, options?: CallOptions) =>
       core.call('ImageCommit', { query: query as QueryOf<'ImageCommit'>, body: body ?? null }, options),

@@ -1,7 +1,13 @@
-/** Lets a stream be iterated without awaiting its start; the request is made at once, its failure told at the first item. */
-export function iterate<T>(started: Promise<AsyncGenerator<T, void, undefined>>): AsyncGenerator<T, void, undefined> {
+import type { OperationId, ResponseOf } from '@berth/engine-api';
+import type { Arguments, Core } from '../types.ts';
+
+export type Documents<Id extends OperationId> = AsyncGenerator<NonNullable<ResponseOf<Id>>, void, undefined>;
+
+/** Calls an operation whose answer is a stream of JSON. The request is made at once, its failure told at the first item. */
+export function iterate<Id extends OperationId>(core: Core, id: Id, ...rest: Arguments<Id>): Documents<Id> {
+  const started: Promise<unknown> = core.call(id, ...rest);
   started.catch(() => undefined);
   return (async function* () {
-    yield* await started;
+    yield* (await started) as Documents<Id>;
   })();
 }

@@ -1,4 +1,4 @@
-import type { EventMessage, QueryOf, RegistryAuth } from '@berth/engine-api';
+import type { QueryOf, RegistryAuth } from '@berth/engine-api';
 import type { CallOptions, Core } from '../types.ts';
 import { iterate } from './iterate.ts';
 
@@ -15,7 +15,7 @@ export function system(core: Core) {
     info: (options?: CallOptions) => core.call('SystemInfo', {}, options),
     diskUsage: (options?: CallOptions) => core.call('SystemDataUsage', {}, options),
     events: (query: Query<QueryOf<'SystemEvents'>> = {}, options?: CallOptions) =>
-      iterate<EventMessage>(core.call('SystemEvents', { query: query as QueryOf<'SystemEvents'> }, options)),
+      iterate(core, 'SystemEvents', { query: query as QueryOf<'SystemEvents'> }, options),
     login: (auth: RegistryAuth, options?: CallOptions) => core.call('SystemAuth', { body: auth }, options),
     pruneBuilds: (query: Query<QueryOf<'BuildPrune'>> = {}, options?: CallOptions) =>
       core.call('BuildPrune', { query: query as QueryOf<'BuildPrune'> }, options),
