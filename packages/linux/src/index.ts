@@ -1,1 +1,14 @@
+export * from './command.ts';
+export * from './dirfd.ts';
+export * from './disk-usage.ts';
+export * from './file-ranges.ts';
+export * from './ip.ts';
+export * from './mount.ts';
+export * from './mount-info.ts';
 export * from './mount-type.ts';
+export * from './netns.ts';
+export * from './nft.ts';
+export * from './open-socket.ts';
+export * from './seqpacket.ts';
+export { SyscallError } from './syscall-error.ts';
+export * from './xattr.ts';
