@@ -48,6 +48,7 @@ export class FileIngest implements Ingest {
   #buffer: Buffer | undefined;
   #spare: Buffer | undefined;
   #filled = 0;
+  #writing: Promise<void> = DONE;
   #open = true;
   #failure: EngineError | undefined;
 
@@ -80,7 +81,10 @@ export class FileIngest implements Ingest {
   }
 
   #gather(chunk: Uint8Array): void {
-    this.#buffer ??= this.#spare ?? Buffer.allocUnsafe(BUFFER_SIZE);
+    if (this.#buffer === undefined) {
+      this.#buffer = this.#spare ?? Buffer.allocUnsafe(BUFFER_SIZE);
+      this.#spare = undefined;
+    }
     this.#buffer.set(chunk, this.#filled);
     this.#filled += chunk.length;
   }
@@ -100,8 +104,12 @@ export class FileIngest implements Ingest {
       return;
     }
     await this.#flush();
-    if (chunk.length < DIRECT_SIZE) this.#gather(chunk);
-    else await this.#store(chunk);
+    if (chunk.length < DIRECT_SIZE) {
+      this.#gather(chunk);
+      return;
+    }
+    await this.#settle();
+    await this.#store(chunk);
   }
 
   #check(): void {
@@ -117,17 +125,31 @@ export class FileIngest implements Ingest {
     this.#hash = hash;
   }
 
+  /** Starts writing what was gathered; returns once the write before it is done, so that one is under way at most. */
   async #flush(): Promise<void> {
     const buffer = this.#buffer;
     if (buffer === undefined || this.#filled === 0) return;
-    const filled = this.#filled;
+    const bytes = buffer.subarray(0, this.#filled);
     this.#buffer = undefined;
-    this.#spare = undefined;
     this.#filled = 0;
-    await this.#store(buffer.subarray(0, filled));
-    this.#spare = buffer;
+    const position = this.#stored;
+    this.#stored += bytes.length;
+    await this.#settle();
+    const writing = this.#writeAll(bytes, position).finally(() => {
+      this.#spare = buffer;
+    });
+    // a failure is kept and thrown by whatever comes next
+    writing.catch(() => undefined);
+    this.#writing = writing;
+    this.#hash?.update(bytes);
   }
 
+  async #settle(): Promise<void> {
+    await this.#writing;
+    if (this.#failure) throw this.#failure;
+  }
+
+  /** Writes bytes that stay the caller's: they are on the way to the file when this returns. */
   async #store(bytes: Uint8Array): Promise<void> {
     const position = this.#stored;
     this.#stored += bytes.length;
@@ -157,6 +179,7 @@ export class FileIngest implements Ingest {
       throwIfAborted(this.#signal);
       if (this.#hash === undefined) await this.#rebuildHash();
       await this.#flush();
+      await this.#settle();
       await this.#verify(expected);
       verified = true;
       return await this.#publish(expected);
@@ -203,6 +226,7 @@ export class FileIngest implements Ingest {
     if (!this.#open) return;
     this.#open = false;
     this.#filled = 0;
+    await this.#writing.catch(() => undefined);
     await rm(this.#path, { force: true });
     await this.#close(false);
   }
@@ -219,7 +243,8 @@ export class FileIngest implements Ingest {
     if (!this.#open) return;
     this.#open = false;
     try {
-      if (!this.#failure && this.#filled > 0) await this.#flush();
+      if (!this.#failure) await this.#flush();
+      await this.#settle();
     } catch {
       // the bytes that could not be stored are asked for again by the resume
     } finally {
