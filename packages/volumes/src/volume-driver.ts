@@ -52,4 +52,6 @@ export interface VolumeService {
   ): Promise<{ readonly names: readonly string[]; readonly bytes: number }>;
   /** Bytes on disk, as du counts. */
   usage(name: string): Promise<number>;
+  /** After a daemon start: finishes creations and removals that the last one began. */
+  recover(): Promise<void>;
 }

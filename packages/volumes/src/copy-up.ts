@@ -1,0 +1,29 @@
+import { chmod, chown, lstat, readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type CallOptions, isKind } from '@berth/base';
+import { runCommand } from '@berth/linux';
+
+/**
+ * Fills an empty volume with what the image has at the place it is mounted to: contents, owners, modes, times, links,
+ * devices, sparseness and extended attributes, and those of the directory itself. False when there was nothing to do:
+ * `from` is missing or no directory, or `to` is not empty. `from` must be a path already resolved inside the image's
+ * root; symbolic links below it are copied, never followed.
+ */
+export async function copyUp(from: string, to: string, { signal }: CallOptions = {}): Promise<boolean> {
+  const source = await lstat(from).catch((error: unknown) => {
+    if (isKind(error, 'notFound')) return undefined;
+    throw error;
+  });
+  if (!source?.isDirectory() || (await readdir(to)).length > 0) return false;
+  try {
+    if ((await readdir(from)).length > 0)
+      await runCommand('cp', ['-a', '--reflink=auto', '--', `${from}/.`, to], { signal });
+    await chown(to, source.uid, source.gid);
+    await chmod(to, source.mode & 0o7777);
+  } catch (error) {
+    // Half of an image's files would pass for the volume's own content at the next start.
+    for (const name of await readdir(to)) await rm(join(to, name), { recursive: true, force: true });
+    throw error;
+  }
+  return true;
+}
