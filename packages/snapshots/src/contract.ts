@@ -18,7 +18,11 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { isKind } from '@berth/base';
 import { getXattr, type Mount, setXattr, withMounts } from '@berth/linux';
+import { collectGarbage, openLeases, openState } from '@berth/state';
+import { checkSnapshots } from './check-snapshots.ts';
+import { snapshotDiskReport } from './disk-report.ts';
 import type { StoredSnapshotter } from './recorded-snapshotter.ts';
+import { snapshotCollectable, snapshotRef } from './snapshot-collectable.ts';
 
 /** What the contract needs of a driver: a fresh snapshotter, and the same one opened again after a crash. */
 export interface SnapshotterSubject extends AsyncDisposable {
@@ -296,5 +300,61 @@ export function snapshotterContract(name: string, create: () => SnapshotterSubje
     await look(subject, 'top', (root) => assert.deepEqual(readdirSync(root), ['upper']));
     await snapshots.prepare('bound', 'top');
     await rejects(snapshots.commit('other', 'bound', { parent: 'base' }), 'invalid');
+  });
+
+  test(`${name}: the check finds what is wrong, and only that`, async () => {
+    await using subject = create();
+    const { snapshots } = subject;
+    await layer(subject, 'base', undefined, () => undefined);
+    await layer(subject, 'child', 'base', () => undefined);
+    await snapshots.view('view', 'child');
+    await snapshots.prepare('active', 'child');
+    assert.deepEqual(await checkSnapshots(snapshots), []);
+    mkdirSync(join(snapshots.root, 'zz'));
+    const directories = new Map(Array.from(snapshots.stored(), ({ info, directory }) => [info.key, directory]));
+    rmSync(directories.get('active') ?? '', { recursive: true });
+    const findings = await checkSnapshots(snapshots);
+    assert.deepEqual(
+      findings.map(({ severity, kind, key }) => [severity, kind, key]),
+      [
+        ['error', 'missingDirectory', 'active'],
+        ['warning', 'unrecordedDirectory', undefined],
+      ],
+    );
+  });
+
+  test(`${name}: the disk report adds up to du`, async () => {
+    await using subject = create();
+    const { snapshots } = subject;
+    await layer(subject, 'base', undefined, (root) => writeFileSync(join(root, 'file'), Buffer.alloc(123_456)));
+    await snapshots.prepare('active', 'base');
+    mkdirSync(join(snapshots.root, 'zz/fs'), { recursive: true });
+    const report = await snapshotDiskReport(snapshots);
+    assert.equal(report.total, Number(execFileSync('du', ['-s', '-B1', snapshots.root]).toString().split('\t')[0]));
+    assert.equal(report.snapshots.length, 2);
+  });
+
+  test(`${name}: collection takes children before parents and says what it freed`, async () => {
+    await using subject = create();
+    const { snapshots } = subject;
+    let parent: string | undefined;
+    for (const key of ['a', 'b', 'c', 'd']) {
+      await layer(subject, key, parent, (root) => writeFileSync(join(root, key), Buffer.alloc(50_000)));
+      parent = key;
+    }
+    await layer(subject, 'other', 'b', () => undefined);
+    const before = (await snapshotDiskReport(snapshots)).total;
+    using state = openState(':memory:');
+    const leases = openLeases(state);
+    using lease = leases.create('keep');
+    lease.add(snapshotRef('other'));
+    const { removed, bytes, failed } = await collectGarbage([snapshotCollectable(snapshots)], { leases });
+    assert.deepEqual(failed, []);
+    assert.deepEqual(
+      removed.map(({ key }) => key),
+      ['d', 'c'],
+    );
+    assert.equal((await snapshotDiskReport(snapshots)).total, before - bytes);
+    assert.deepEqual([...snapshots.list()].map(({ key }) => key).sort(), ['a', 'b', 'other']);
   });
 }

@@ -30,6 +30,8 @@ export interface StoredSnapshotter extends Snapshotter {
   readonly root: string;
   /** Every snapshot with its directory, absolute; a view has none. */
   stored(): Iterable<{ readonly info: SnapshotInfo; readonly directory?: string }>;
+  /** `remove`, and says how many bytes that freed. */
+  removeMeasured(key: string): Promise<number>;
   /** Names below `root` that no record claims and nothing is working on. */
   strays(): readonly string[];
 }
@@ -150,13 +152,27 @@ export class RecordedSnapshotter implements StoredSnapshotter {
   }
 
   async remove(key: string): Promise<void> {
+    await this.#removeFiles(this.#records.remove(key));
+  }
+
+  async removeMeasured(key: string): Promise<number> {
     const row = this.#records.remove(key);
-    if (row.kind === 'view') return;
+    return await this.#removeFiles(row, async (directory) => row.bytes ?? (await diskUsage(directory)).bytes);
+  }
+
+  async #removeFiles(
+    row: SnapshotRow,
+    measure: (directory: string) => Promise<number> = async () => 0,
+  ): Promise<number> {
+    if (row.kind === 'view') return 0;
+    const directory = this.#directory(row.directory);
     this.#busy.add(row.directory);
     try {
-      await removeTree(this.#directory(row.directory));
+      const bytes = await measure(directory);
+      await removeTree(directory);
+      return bytes;
     } catch (error) {
-      throw wrap(`remove the files of snapshot ${key}`, error);
+      throw wrap(`remove the files of snapshot ${row.key}`, error);
     } finally {
       this.#busy.delete(row.directory);
     }
