@@ -1,1 +1,16 @@
-export {};
+export type { AttachRequest, Attachment, ClientStreams } from './attach.ts';
+export type { CommitOptions } from './commit.ts';
+export type { Container, ExitNotice } from './container.ts';
+export type { CopyInOptions, PathStat } from './copy.ts';
+export { type CreateContainer, type CreatedContainer, commandOf } from './create.ts';
+export type { ContainerDefaults, ContainerPaths, ContainerServiceInput, RuntimeRegistry } from './deps.ts';
+export type { ExecRecord, ExecSettings, StartedExec } from './exec.ts';
+export type { LogRequest, OpenedLogs } from './logs.ts';
+export { parseSize } from './log-settings.ts';
+export { networkModeOf, networksOf, portBindings } from './network.ts';
+export type { RemoveContainerOptions } from './remove.ts';
+export { type ContainerService, createContainerService } from './service.ts';
+export type { ContainerStats } from './stats.ts';
+export type { StopOptions } from './stop.ts';
+export type { ProcessTable } from './top.ts';
+export * from './types.ts';

@@ -1,1 +1,2 @@
-export {};
+export * from './engine-server.ts';
+export * from './services.ts';

@@ -1,0 +1,135 @@
+import { conflict, throwIfAborted } from '@berth/base';
+import type { AttachedStreams, Process } from '@berth/runtime';
+import type { Container } from './container.ts';
+import type { ContainerDeps } from './deps.ts';
+import { DetachDetector, parseDetachKeys } from './detach-keys.ts';
+import { emitContainer } from './events.ts';
+import { logFrames } from './logs.ts';
+
+export interface AttachRequest {
+  readonly stdin: boolean;
+  readonly stdout: boolean;
+  readonly stderr: boolean;
+  /** Follow the live streams. */
+  readonly stream: boolean;
+  /** Replay what has been logged first. */
+  readonly logs: boolean;
+  readonly detachKeys?: string;
+}
+
+/** The client's side of a hijacked connection. */
+export interface ClientStreams {
+  readonly input: AsyncIterable<Uint8Array>;
+  /** Resolves when the client is ready for more. */
+  write(stream: 'stdout' | 'stderr', data: Uint8Array): Promise<void>;
+}
+
+/** A checked attach call: `run` pumps until the output ends, the client detaches or goes away. */
+export interface Attachment {
+  readonly tty: boolean;
+  run(client: ClientStreams, options: { readonly signal: AbortSignal }): Promise<void>;
+}
+
+/** An attachment that waits for its container to be started. */
+export interface PendingAttachment {
+  connect(process: Process): Promise<void>;
+}
+
+export function attach(deps: ContainerDeps, nameOrId: string, request: AttachRequest): Attachment {
+  const container = deps.store.get(nameOrId);
+  if (container.state.status === 'paused') throw conflict(`Container ${nameOrId} is paused, unpause the container before attach.`);
+  if (container.state.status === 'restarting') throw conflict(`Container ${nameOrId} is restarting, wait until the container is running`);
+  const detachKeys = parseDetachKeys(request.detachKeys);
+  const { settings } = container.record;
+  return {
+    tty: settings.tty,
+    async run(client, { signal }) {
+      // Connect before replaying, so that nothing falls between the log and the live stream.
+      const connected = request.stream ? connectWhenRunning(container, signal) : undefined;
+      if (request.logs) for await (const { stream, data } of logFrames(deps, container, request, signal)) await client.write(stream, data);
+      if (connected === undefined) return;
+      emitContainer(deps, container, 'attach');
+      const streams = await connected;
+      if (!streams) return;
+      const outcome = await pump(streams, client, {
+        signal,
+        stdout: request.stdout,
+        stderr: request.stderr,
+        stdin: request.stdin && settings.openStdin,
+        closeStdin: settings.stdinOnce && !settings.tty,
+        ...(settings.tty ? { detachKeys } : {}),
+      });
+      if (outcome === 'detached') emitContainer(deps, container, 'detach');
+    },
+  };
+}
+
+/** The process's streams now, or, when it does not run, as soon as it is started. Undefined: the client left first. */
+function connectWhenRunning(container: Container, signal: AbortSignal): Promise<AttachedStreams | undefined> {
+  throwIfAborted(signal);
+  if (container.task && container.isRunning) return container.task.attach({ signal });
+  const { promise, resolve } = Promise.withResolvers<AttachedStreams | undefined>();
+  const pending: PendingAttachment = {
+    async connect(process) {
+      resolve(await process.attach({ signal }));
+    },
+  };
+  container.pendingAttachments.add(pending);
+  signal.addEventListener('abort', () => {
+    container.pendingAttachments.delete(pending);
+    resolve(undefined);
+  });
+  return promise;
+}
+
+export interface PumpOptions {
+  readonly signal: AbortSignal;
+  readonly stdin: boolean;
+  readonly stdout: boolean;
+  readonly stderr: boolean;
+  /** Pass the client's end of input on to the process. */
+  readonly closeStdin: boolean;
+  readonly detachKeys?: readonly number[];
+}
+
+/** Moves bytes both ways until the output ends (`ended`), the keys are typed (`detached`) or the signal fires (`gone`). */
+export async function pump(streams: AttachedStreams, client: ClientStreams, options: PumpOptions): Promise<'ended' | 'detached' | 'gone'> {
+  await using held = streams;
+  const detached = Promise.withResolvers<'detached'>();
+  const gone = Promise.withResolvers<'gone'>();
+  const onAbort = (): void => gone.resolve('gone');
+  options.signal.addEventListener('abort', onAbort, { once: true });
+  if (options.stdin)
+    pumpInput(held, client, options).then(
+      (done) => done === 'detached' && detached.resolve('detached'),
+      () => undefined, // the process closed its stdin or the client went: the output side decides what happens next
+    );
+  try {
+    return await Promise.race([pumpOutput(held, client, options), detached.promise, gone.promise]);
+  } finally {
+    options.signal.removeEventListener('abort', onAbort);
+  }
+}
+
+async function pumpOutput(streams: AttachedStreams, client: ClientStreams, options: PumpOptions): Promise<'ended' | 'gone'> {
+  for await (const { stream, data } of streams.output) {
+    if (!options[stream]) continue;
+    try {
+      await client.write(stream, data);
+    } catch {
+      return 'gone';
+    }
+  }
+  return 'ended';
+}
+
+async function pumpInput(streams: AttachedStreams, client: ClientStreams, options: PumpOptions): Promise<'ended' | 'detached'> {
+  const detector = options.detachKeys ? new DetachDetector(options.detachKeys) : undefined;
+  for await (const chunk of client.input) {
+    const { pass, detached } = detector?.feed(chunk) ?? { pass: chunk, detached: false };
+    if (pass.length > 0) await streams.write(pass);
+    if (detached) return 'detached';
+  }
+  if (options.closeStdin) await streams.closeStdin();
+  return 'ended';
+}

@@ -1,0 +1,66 @@
+import type { Process, SpecInput, Task } from '@berth/runtime';
+import type { PendingAttachment } from './attach.ts';
+import type { HealthMonitor } from './health.ts';
+import type { ContainerRecord, ContainerState, ContainerStatus } from './types.ts';
+
+/** Resolves waiters of one kind, each exactly once. */
+export class Waiters<T> {
+  #waiting: ((value: T) => void)[] = [];
+
+  add(): { readonly promise: Promise<T>; readonly cancel: () => void } {
+    const { promise, resolve } = Promise.withResolvers<T>();
+    this.#waiting.push(resolve);
+    return { promise, cancel: () => void (this.#waiting = this.#waiting.filter((w) => w !== resolve)) };
+  }
+
+  notify(value: T): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const resolve of waiting) resolve(value);
+  }
+}
+
+export interface ExitNotice {
+  readonly exitCode: number;
+  readonly error?: string;
+}
+
+/** What the daemon holds in memory for one container: its record, its state, and the handles of a running one. */
+export class Container {
+  record: ContainerRecord;
+  state: ContainerState;
+  task: Task | undefined;
+  /** What the running task was started with; further processes (exec) derive from it. */
+  specInput: SpecInput | undefined;
+  health: HealthMonitor | undefined;
+  /** Attach calls made before the task existed; the next start connects them. */
+  readonly pendingAttachments = new Set<PendingAttachment>();
+  readonly execIds = new Set<string>();
+  readonly execProcesses = new Map<string, Process>();
+  readonly exitWaiters = new Waiters<ExitNotice>();
+  readonly removeWaiters = new Waiters<ExitNotice>();
+  /** Cancels a restart that waits for its back-off. */
+  restartTimer: AbortController | undefined;
+  /** Current back-off in milliseconds, reset by a long enough run. */
+  restartDelayMs = 0;
+  /** Set while a restart by the user is under way: an exit then neither removes an `--rm` container nor restarts it. */
+  keepOnExit = false;
+
+  constructor(record: ContainerRecord, state: ContainerState) {
+    this.record = record;
+    this.state = state;
+  }
+
+  get id(): string {
+    return this.record.id;
+  }
+  get name(): string {
+    return this.record.name;
+  }
+  get isRunning(): boolean {
+    return this.state.status === 'running' || this.state.status === 'paused';
+  }
+  is(...statuses: readonly ContainerStatus[]): boolean {
+    return statuses.includes(this.state.status);
+  }
+}

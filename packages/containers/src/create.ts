@@ -1,0 +1,145 @@
+import { mkdir, rm } from 'node:fs/promises';
+import { type CallOptions, conflict, invalid, isKind, randomId, shortId } from '@berth/base';
+import type { Platform } from '@berth/oci';
+import type { ResolvedImage } from '@berth/images';
+import type { Container } from './container.ts';
+import { copyUpVolumes } from './copy-up.ts';
+import type { ContainerDeps } from './deps.ts';
+import { emitContainer } from './events.ts';
+import { mergeImageConfig } from './merge-image.ts';
+import { type PlannedMount, planMounts } from './mount-points.ts';
+import { checkName, generateName } from './names.ts';
+import { containerDirectory, logPath } from './paths.ts';
+import type { ContainerRecord, ContainerSettings, EndpointSettings, HostSettings } from './types.ts';
+import { validateCreate } from './validate.ts';
+
+export interface CreateContainer {
+  readonly name?: string;
+  readonly platform?: Platform;
+  readonly settings: ContainerSettings;
+  readonly host: HostSettings;
+  readonly networking: Readonly<Record<string, EndpointSettings>>;
+}
+
+export interface CreatedContainer {
+  readonly id: string;
+  readonly warnings: readonly string[];
+}
+
+/** Makes a container: image resolved and unpacked, writable layer prepared, volumes made and filled, record written. */
+export async function create(deps: ContainerDeps, input: CreateContainer, options: CallOptions = {}): Promise<CreatedContainer> {
+  if (input.settings.image === '') throw invalid('config cannot be empty in order to create a container');
+  const given = input.name ? checkName(input.name) : undefined;
+  validateCreate(input.settings, input.host);
+  if (given !== undefined) deps.store.assertNameFree(given);
+  const image = await deps.images.resolve(input.settings.image, {
+    ...options,
+    ...(input.platform ? { platform: input.platform } : {}),
+  });
+  assertRunnable(image);
+  const id = randomId();
+  const settings = completeSettings(mergeImageConfig(input.settings, image.config.config ?? {}), input.host, id);
+  if (commandOf(settings).length === 0) throw invalid('no command specified');
+  const mounts = planMounts(settings, input.host, deps.store);
+  const record: ContainerRecord = {
+    id,
+    name: given ?? generateName((name) => deps.store.find(name) !== undefined),
+    createdAt: deps.clock.now(),
+    image: { id: image.id, manifestDigest: image.manifest.digest, platform: image.platform },
+    settings,
+    host: input.host,
+    networking: input.networking,
+    mounts: mounts.map(asMountPoint),
+    runtime: runtimeName(deps, input.host),
+    hostnamePath: `${containerDirectory(deps, id)}/hostname`,
+    logPath: logPath(deps, id),
+  };
+  const container = await materialize(deps, record, mounts, image, options);
+  emitContainer(deps, container, 'create');
+  return { id, warnings: warningsFor(input.host, image, input.platform) };
+}
+
+async function materialize(
+  deps: ContainerDeps,
+  record: ContainerRecord,
+  mounts: readonly PlannedMount[],
+  image: ResolvedImage,
+  options: CallOptions,
+): Promise<Container> {
+  await using undo = new AsyncDisposableStack();
+  const parent = await deps.images.unpack(image, options);
+  const container = deps.store.insert(record);
+  undo.defer(() => deps.store.delete(container));
+  await deps.snapshotter.prepare(record.id, parent);
+  undo.defer(() => deps.snapshotter.remove(record.id));
+  const directory = containerDirectory(deps, record.id);
+  await mkdir(directory, { recursive: true, mode: 0o710 });
+  undo.defer(() => rm(directory, { recursive: true, force: true }));
+  for (const mount of mounts) await ensureVolume(deps, record.id, mount, undo);
+  if (mounts.some((m) => m.type === 'volume')) await copyUpVolumes(deps, record);
+  undo.move();
+  return container;
+}
+
+async function ensureVolume(deps: ContainerDeps, id: string, mount: PlannedMount, undo: AsyncDisposableStack): Promise<void> {
+  const { name } = mount;
+  if (mount.type !== 'volume' || name === undefined) return;
+  const existed = exists(() => deps.volumes.get(name));
+  await deps.volumes.create({
+    name,
+    ...(mount.driver ? { driver: mount.driver } : {}),
+    ...(mount.volumeOptions ? { options: mount.volumeOptions } : {}),
+    ...(mount.volumeLabels ? { labels: mount.volumeLabels } : {}),
+    ...(mount.anonymous ? { anonymous: true } : {}),
+  });
+  if (!existed) undo.defer(() => deps.volumes.remove(name));
+  deps.volumes.reference(name, id);
+  undo.defer(() => deps.volumes.unreference(name, id));
+}
+
+function exists(get: () => unknown): boolean {
+  try {
+    get();
+    return true;
+  } catch (error) {
+    if (isKind(error, 'notFound')) return false;
+    throw error;
+  }
+}
+
+function asMountPoint({ volumeLabels: _l, volumeOptions: _o, anonymous: _a, inherited: _i, ...mount }: PlannedMount): ContainerRecord['mounts'][number] {
+  return mount;
+}
+
+function assertRunnable(image: ResolvedImage): void {
+  if (image.config.os !== '' && image.config.os !== 'linux')
+    throw invalid(`image operating system "${image.config.os}" cannot be used on this platform: Berth runs Linux containers`);
+}
+
+/** Entrypoint and command in one. */
+export function commandOf(settings: ContainerSettings): readonly string[] {
+  return [...(settings.entrypoint ?? []), ...(settings.cmd ?? [])];
+}
+
+function completeSettings(settings: ContainerSettings, host: HostSettings, id: string): ContainerSettings {
+  const sharesUts = host.networkMode === 'host' || host.utsMode === 'host' || (host.networkMode ?? '').startsWith('container:');
+  return { ...settings, hostname: settings.hostname || (sharesUts ? '' : shortId(id)) };
+}
+
+function runtimeName(deps: ContainerDeps, host: HostSettings): string {
+  const name = host.runtime || deps.runtimes.defaultName;
+  if (!deps.runtimes.get(name)) throw invalid(`unknown or invalid runtime name: ${name}`);
+  return name;
+}
+
+function warningsFor(host: HostSettings, image: ResolvedImage, platform: Platform | undefined): readonly string[] {
+  const warnings: string[] = [];
+  const published = Object.keys(host.portBindings ?? {}).length > 0;
+  if (host.networkMode === 'host' && published) warnings.push('Published ports are discarded when using host network mode');
+  const wanted = platform?.architecture;
+  if (wanted !== undefined && wanted !== image.platform.architecture)
+    throw conflict(`image with reference ${image.id} was found but does not provide the specified platform`);
+  if (host.oomKillDisable && !(host.memory && host.memory > 0))
+    warnings.push("OOM killer is disabled for the container, but no memory limit is set, this can result in the system running out of resources.");
+  return warnings;
+}

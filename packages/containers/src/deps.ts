@@ -1,0 +1,73 @@
+import type { Clock, EmitEvent, KeyedLock, Logger } from '@berth/base';
+import type { ImageService } from '@berth/images';
+import type { NetworkService } from '@berth/networks';
+import type { HostFacts, Monitor, OciRuntime } from '@berth/runtime';
+import type { Snapshotter } from '@berth/snapshots';
+import type { State } from '@berth/state';
+import type { VolumeService } from '@berth/volumes';
+import type { ExecRegistry } from './exec.ts';
+import type { ContainerStore } from './store.ts';
+import type { HostSettings } from './types.ts';
+
+/** What the daemon hands to the container service. */
+export interface ContainerServiceInput {
+  readonly state: State;
+  readonly images: ImageService;
+  readonly snapshotter: Snapshotter;
+  readonly networks: NetworkService;
+  readonly volumes: VolumeService;
+  readonly monitor: Monitor;
+  readonly runtimes: RuntimeRegistry;
+  readonly host: HostFacts;
+  readonly emit: EmitEvent;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly paths: ContainerPaths;
+  readonly defaults: ContainerDefaults;
+}
+
+export interface RuntimeRegistry {
+  readonly defaultName: string;
+  /** Undefined for a name that was not configured. */
+  get(name: string): OciRuntime | undefined;
+}
+
+export interface ContainerPaths {
+  /** `<data-root>/containers` */
+  readonly containers: string;
+  /** `<exec-root>/rootfs`: where root file systems are mounted. */
+  readonly mounts: string;
+  /** Static init put in front of the command by `--init`; undefined when the host has none. */
+  readonly init: string | undefined;
+}
+
+/** The daemon's settings for containers that do not say otherwise. */
+export interface ContainerDefaults {
+  readonly logDriver: string;
+  readonly logOptions: Readonly<Record<string, string>>;
+  readonly cgroupParent: string;
+  readonly init: boolean;
+  readonly shmSize: number;
+  readonly ulimits: NonNullable<HostSettings['ulimits']>;
+  readonly dns: readonly string[];
+  readonly dnsOptions: readonly string[];
+  readonly dnsSearch: readonly string[];
+  /** Upper bound of log disk use per container: bytes of a file and number of files. */
+  readonly logMaxSize: number;
+  readonly logMaxFiles: number;
+}
+
+/** The service's own working set: its input plus what it builds from it. */
+export interface ContainerDeps extends ContainerServiceInput {
+  readonly store: ContainerStore;
+  readonly execs: ExecRegistry;
+  readonly lock: KeyedLock;
+  /** Work that goes on behind a finished call (exits, restarts); awaited at shutdown. */
+  readonly background: BackgroundTasks;
+}
+
+export interface BackgroundTasks {
+  run(what: string, work: () => Promise<void>): void;
+  settled(): Promise<void>;
+  readonly stopping: AbortSignal;
+}

@@ -1,0 +1,185 @@
+import { type CallOptions, conflict, deadline, invalid, notFound, randomId } from '@berth/base';
+import type { ExecStarted, Process } from '@berth/runtime';
+import { type ClientStreams, pump } from './attach.ts';
+import type { Container } from './container.ts';
+import type { ContainerDeps } from './deps.ts';
+import { parseDetachKeys } from './detach-keys.ts';
+import { emitContainer } from './events.ts';
+import { execProcessSpec } from './process-spec.ts';
+
+export interface ExecSettings {
+  readonly attachStdin: boolean;
+  readonly attachStdout: boolean;
+  readonly attachStderr: boolean;
+  readonly tty: boolean;
+  readonly detachKeys?: string;
+  readonly env: readonly string[];
+  readonly cmd: readonly string[];
+  readonly privileged: boolean;
+  readonly user: string;
+  readonly workingDir: string;
+  readonly consoleSize?: readonly number[] | null;
+}
+
+export interface ExecRecord {
+  readonly id: string;
+  readonly containerId: string;
+  readonly settings: ExecSettings;
+  running: boolean;
+  exitCode: number | undefined;
+  pid: number;
+  process: Process | undefined;
+}
+
+/** Exec instances live in memory, as dockerd's do: the process survives a daemon restart, its handle does not. */
+export type ExecRegistry = Map<string, ExecRecord>;
+
+const SHOWN_COMMAND = (cmd: readonly string[]): string => cmd.join(' ');
+
+export function createExec(deps: ContainerDeps, nameOrId: string, settings: ExecSettings): string {
+  const container = runningContainer(deps, nameOrId);
+  if (settings.cmd.length === 0) throw invalid('No exec command specified');
+  parseDetachKeys(settings.detachKeys);
+  const id = randomId();
+  deps.execs.set(id, { id, containerId: container.id, settings, running: false, exitCode: undefined, pid: 0, process: undefined });
+  container.execIds.add(id);
+  emitContainer(deps, container, `exec_create: ${SHOWN_COMMAND(settings.cmd)}`, { execID: id });
+  return id;
+}
+
+export function getExec(deps: ContainerDeps, id: string): ExecRecord {
+  const exec = deps.execs.get(id);
+  if (!exec) throw notFound(`No such exec instance: ${id}`);
+  return exec;
+}
+
+export interface StartedExec {
+  readonly tty: boolean;
+  run(client: ClientStreams, options: { readonly signal: AbortSignal }): Promise<void>;
+}
+
+/** Starts an exec instance. With `detach` it returns once the process runs; else `run` on the result pumps its streams. */
+export async function startExec(
+  deps: ContainerDeps,
+  id: string,
+  options: CallOptions & { readonly detach: boolean; readonly consoleSize?: readonly number[] | null },
+): Promise<StartedExec> {
+  const exec = getExec(deps, id);
+  const container = runningContainer(deps, exec.containerId);
+  if (exec.exitCode !== undefined) throw conflict(`Error: Exec command ${id} has already run`);
+  if (exec.running) throw conflict(`Error: Exec command ${id} is already running`);
+  exec.running = true;
+  const { settings } = exec;
+  const wantsInput = settings.attachStdin && !options.detach;
+  try {
+    const started = await launchExec(deps, container, { id, settings, stdin: wantsInput, attach: !options.detach }, options.consoleSize);
+    exec.process = started.process;
+    exec.pid = started.process.pid;
+    watchExec(deps, container, exec, started.process);
+    emitContainer(deps, container, `exec_start: ${SHOWN_COMMAND(settings.cmd)}`, { execID: id });
+    return {
+      tty: settings.tty,
+      async run(client, { signal }) {
+        if (!started.streams) return;
+        await pump(started.streams, client, {
+          signal,
+          stdin: wantsInput,
+          stdout: settings.attachStdout,
+          stderr: settings.attachStderr,
+          closeStdin: true,
+          ...(settings.tty ? { detachKeys: parseDetachKeys(settings.detachKeys) } : {}),
+        });
+      },
+    };
+  } catch (error) {
+    exec.running = false;
+    exec.exitCode = exitCodeOf(error);
+    throw error;
+  }
+}
+
+function exitCodeOf(error: unknown): number {
+  const details = typeof error === 'object' && error !== null && 'details' in error ? (error.details as Record<string, unknown>) : {};
+  return typeof details['exitCode'] === 'number' ? details['exitCode'] : 126;
+}
+
+async function launchExec(
+  deps: ContainerDeps,
+  container: Container,
+  request: { readonly id: string; readonly settings: ExecSettings; readonly stdin: boolean; readonly attach: boolean },
+  consoleSize?: readonly number[] | null,
+): Promise<ExecStarted> {
+  const { task } = container;
+  if (!task) throw conflict(`container ${container.id} is not running`);
+  const { id, settings, stdin, attach } = request;
+  const process = await execProcessSpec(deps, container, settings, consoleSize ?? settings.consoleSize);
+  return await task.exec({ id, process, terminal: settings.tty, stdin, attach });
+}
+
+function watchExec(deps: ContainerDeps, container: Container, exec: ExecRecord, process: Process): void {
+  container.execProcesses.set(exec.id, process);
+  deps.background.run(`exec ${exec.id}`, async () => {
+    const status = await process.wait({ signal: deps.background.stopping }).catch((error: unknown) => {
+      if (deps.background.stopping.aborted) return undefined;
+      throw error;
+    });
+    if (status === undefined) return;
+    exec.running = false;
+    exec.exitCode = status.exitCode;
+    exec.pid = 0;
+    exec.process = undefined;
+    container.execProcesses.delete(exec.id);
+    await process[Symbol.asyncDispose]();
+    emitContainer(deps, container, 'exec_die', { execID: exec.id, exitCode: String(status.exitCode) });
+  });
+}
+
+function runningContainer(deps: ContainerDeps, nameOrId: string): Container {
+  const container = deps.store.get(nameOrId);
+  if (container.is('paused')) throw conflict(`Container ${nameOrId} is paused, unpause the container before exec`);
+  if (container.is('restarting')) throw conflict(`Container ${nameOrId} is restarting, wait until the container is running`);
+  if (!container.is('running') || !container.task) throw conflict(`container ${container.id} is not running`);
+  return container;
+}
+
+export async function resizeExec(deps: ContainerDeps, id: string, size: { readonly width: number; readonly height: number }): Promise<void> {
+  const exec = getExec(deps, id);
+  if (!exec.process) throw conflict(`exec process is not running: ${id}`);
+  await exec.process.resize(size);
+}
+
+/** Runs a command inside the container and collects its output; `deadline` (and the process killed) when it takes too long. */
+export async function runForOutput(
+  deps: ContainerDeps,
+  container: Container,
+  cmd: readonly string[],
+  options: { readonly timeoutMs: number; readonly maxOutput: number; readonly signal: AbortSignal },
+): Promise<{ readonly exitCode: number; readonly output: string }> {
+  const settings: ExecSettings = {
+    attachStdin: false, attachStdout: true, attachStderr: true, tty: false, env: [], cmd, privileged: false, user: '', workingDir: '',
+  };
+  const { process, streams } = await launchExec(deps, container, { id: randomId(), settings, stdin: false, attach: true });
+  await using _process = process;
+  const timer = AbortSignal.timeout(options.timeoutMs);
+  const collected = collect(streams, options.maxOutput);
+  try {
+    const status = await process.wait({ signal: AbortSignal.any([timer, options.signal]) });
+    return { exitCode: status.exitCode, output: await collected };
+  } catch (error) {
+    await process.signal(9).catch(() => undefined);
+    if (timer.aborted) throw deadline('the command did not end in time', { cause: error });
+    throw error;
+  }
+}
+
+async function collect(streams: ExecStarted['streams'], limit: number): Promise<string> {
+  if (!streams) return '';
+  await using held = streams;
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const { data } of held.output) {
+    if (size < limit) chunks.push(data.subarray(0, limit - size));
+    size += data.length;
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}

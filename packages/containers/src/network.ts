@@ -1,0 +1,97 @@
+import { conflict, invalid, shortId } from '@berth/base';
+import type { ConnectInput, EndpointRecord, PortBinding, Sandbox, SandboxInput } from '@berth/networks';
+import type { Container } from './container.ts';
+import type { ContainerDeps } from './deps.ts';
+import type { EndpointSettings } from './types.ts';
+
+/** `default` and '' mean the default bridge. */
+export function networkModeOf(container: Container): string {
+  const { settings, host } = container.record;
+  if (settings.networkDisabled) return 'none';
+  return host.networkMode === undefined || host.networkMode === '' || host.networkMode === 'default' ? 'bridge' : host.networkMode;
+}
+
+/** Opens the sandbox, connects every network asked for, publishes the ports. The caller closes the sandbox on failure. */
+export async function openNetwork(
+  deps: ContainerDeps,
+  container: Container,
+): Promise<{ readonly sandbox: Sandbox; readonly endpoints: readonly EndpointRecord[] }> {
+  const mode = networkModeOf(container);
+  const sandbox = await deps.networks.openSandbox(container.id, sandboxInput(deps, container, mode));
+  if (mode === 'host' || mode === 'none' || mode.startsWith('container:')) return { sandbox, endpoints: [] };
+  for (const [name, settings] of networksOf(container, mode)) await deps.networks.connect(container.id, name, connectInput(container, settings));
+  const ports = portBindings(container);
+  if (ports.length > 0) await deps.networks.publish(container.id, ports);
+  return { sandbox: deps.networks.sandbox(container.id) ?? sandbox, endpoints: deps.networks.endpointsOf(container.id) };
+}
+
+function sandboxInput(deps: ContainerDeps, container: Container, mode: string): SandboxInput {
+  if (mode === 'host') return { mode: 'host' };
+  if (mode.startsWith('container:')) {
+    const target = deps.store.get(mode.slice('container:'.length));
+    if (!target.isRunning) throw conflict(`cannot join network of a non running container: ${target.id}`);
+    return { mode: 'container', containerId: target.id };
+  }
+  const { dns } = container.record.host;
+  const servers = dns && dns.length > 0 ? dns : deps.defaults.dns;
+  return { mode: 'private', ...(servers.length > 0 ? { dns: servers } : {}) };
+}
+
+/** The network of the mode first, then the others in the order given. */
+export function networksOf(container: Container, mode: string): readonly (readonly [string, EndpointSettings])[] {
+  const { networking } = container.record;
+  const first = networking[mode] ?? (mode === 'bridge' ? networking['default'] : undefined) ?? {};
+  const others = Object.entries(networking).filter(([name]) => name !== mode && !(mode === 'bridge' && name === 'default'));
+  return [[mode, first], ...others];
+}
+
+export function connectInput(container: Container, settings: EndpointSettings): ConnectInput {
+  const { settings: own } = container.record;
+  const mac = settings.macAddress || own.macAddress;
+  const names = new Set([container.name, shortId(container.id), own.hostname].filter((name) => name !== ''));
+  return {
+    dnsNames: [...names],
+    aliases: settings.aliases ?? [],
+    ...(settings.ipamConfig?.ipv4Address ? { ipv4: settings.ipamConfig.ipv4Address } : {}),
+    ...(settings.ipamConfig?.ipv6Address ? { ipv6: settings.ipamConfig.ipv6Address } : {}),
+    ...(mac ? { macAddress: mac } : {}),
+    ...(settings.driverOpts ? { driverOptions: settings.driverOpts } : {}),
+    ...(settings.gwPriority ? { gatewayPriority: settings.gwPriority } : {}),
+  };
+}
+
+/** -p bindings, and with -P every exposed port that has none. */
+export function portBindings(container: Container): readonly PortBinding[] {
+  const { settings, host } = container.record;
+  const bindings: PortBinding[] = [];
+  const given = host.portBindings ?? {};
+  for (const [key, list] of Object.entries(given)) {
+    const { port, protocol } = parsePort(key);
+    for (const { hostIp, hostPort } of list && list.length > 0 ? list : [{}])
+      bindings.push({ containerPort: port, protocol, ...(hostIp ? { hostIp } : {}), ...hostPortRange(hostPort ?? '') });
+  }
+  if (host.publishAllPorts)
+    for (const key of Object.keys(settings.exposedPorts))
+      if (!(key in given)) {
+        const { port, protocol } = parsePort(key);
+        bindings.push({ containerPort: port, protocol });
+      }
+  return bindings;
+}
+
+export function parsePort(key: string): { readonly port: number; readonly protocol: PortBinding['protocol'] } {
+  const [port = '', protocol = 'tcp'] = key.split('/');
+  const number = Number(port);
+  if (!Number.isInteger(number) || number < 1 || number > 65535 || !['tcp', 'udp', 'sctp'].includes(protocol))
+    throw invalid(`invalid port specification: "${key}"`);
+  return { port: number, protocol: protocol as PortBinding['protocol'] };
+}
+
+function hostPortRange(text: string): { readonly hostPort?: number; readonly hostPortEnd?: number } {
+  if (text === '' || text === '0') return {};
+  const [start = '', end] = text.split('-');
+  const first = Number(start);
+  const last = end === undefined ? first : Number(end);
+  if (![first, last].every((n) => Number.isInteger(n) && n >= 0 && n <= 65535) || last < first) throw invalid(`invalid port specification: "${text}"`);
+  return { hostPort: first, ...(last > first ? { hostPortEnd: last } : {}) };
+}

@@ -1,0 +1,120 @@
+import { mkdir, rmdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { invalid, isKind, wrap } from '@berth/base';
+import { mountAll, unmount } from '@berth/linux';
+import type { EndpointRecord, Sandbox } from '@berth/networks';
+import type { SpecMount, Task } from '@berth/runtime';
+import type { Container } from './container.ts';
+import type { ContainerDeps } from './deps.ts';
+import { openNetwork } from './network.ts';
+import { rootfsPath } from './paths.ts';
+import { makeDirectoryInRoot, makeFileInRoot } from './root-path.ts';
+import type { MountPoint } from './types.ts';
+
+/** What a run of a container holds on the host. */
+export interface RunResources {
+  readonly rootfs: string;
+  readonly sandbox: Sandbox;
+  readonly endpoints: readonly EndpointRecord[];
+  readonly mounts: readonly SpecMount[];
+}
+
+/** Mounts the root file system and volumes and connects the networks; all or nothing. */
+export async function acquireResources(deps: ContainerDeps, container: Container): Promise<RunResources> {
+  await using undo = new AsyncDisposableStack();
+  // Registered first: whatever the parallel branches got before one of them failed is given back.
+  undo.defer(() => releaseHostResources(deps, container));
+  const results = await Promise.allSettled([mountRootfs(deps, container), openNetwork(deps, container)]);
+  const failed = results.find((r) => r.status === 'rejected');
+  if (failed) throw failed.reason;
+  const [rootfs, network] = results as [PromiseFulfilledResult<string>, PromiseFulfilledResult<Awaited<ReturnType<typeof openNetwork>>>];
+  const mounts = await mountVolumes(deps, container, rootfs.value);
+  undo.move();
+  return { rootfs: rootfs.value, ...network.value, mounts };
+}
+
+async function mountRootfs(deps: ContainerDeps, container: Container): Promise<string> {
+  const target = rootfsPath(deps, container.id);
+  await mkdir(target, { recursive: true, mode: 0o711 });
+  mountAll(await deps.snapshotter.mounts(container.id), target);
+  return target;
+}
+
+async function mountVolumes(deps: ContainerDeps, container: Container, rootfs: string): Promise<readonly SpecMount[]> {
+  const mounts: SpecMount[] = [];
+  for (const point of container.record.mounts) mounts.push(await mountPoint(deps, container, point, rootfs));
+  return mounts;
+}
+
+async function mountPoint(deps: ContainerDeps, container: Container, point: MountPoint, rootfs: string): Promise<SpecMount> {
+  if (point.type === 'tmpfs') {
+    makeDirectoryInRoot(rootfs, point.destination);
+    return { type: 'tmpfs', destination: point.destination, options: point.options ?? [] };
+  }
+  const source = point.type === 'volume' ? await volumeSource(deps, container, point) : await bindSource(point);
+  const { isDirectory } = await kindOfSource(source);
+  if (isDirectory) makeDirectoryInRoot(rootfs, point.destination);
+  else makeFileInRoot(rootfs, point.destination);
+  return {
+    type: 'bind',
+    source,
+    destination: point.destination,
+    readonly: !point.rw,
+    ...(point.nonRecursive ? { nonRecursive: true } : {}),
+    ...(point.propagation ? { propagation: point.propagation as NonNullable<(SpecMount & { type: 'bind' })['propagation']> } : {}),
+  };
+}
+
+async function kindOfSource(source: string): Promise<{ readonly isDirectory: boolean }> {
+  return { isDirectory: (await stat(source)).isDirectory() };
+}
+
+async function volumeSource(deps: ContainerDeps, container: Container, point: MountPoint): Promise<string> {
+  const path = await deps.volumes.mount(point.name ?? '', container.id);
+  if (point.subpath === undefined) return path;
+  return join(path, point.subpath);
+}
+
+async function bindSource(point: MountPoint): Promise<string> {
+  try {
+    await stat(point.source);
+  } catch (error) {
+    if (!isKind(error, 'notFound')) throw wrap(`bind source path ${point.source}`, error, 'invalid');
+    if (!point.createMountpoint)
+      throw invalid(`invalid mount config for type "bind": bind source path does not exist: ${point.source}`);
+    await mkdir(point.source, { recursive: true });
+  }
+  return point.source;
+}
+
+/** Gives back all a run held, after its task has exited. */
+export async function releaseResources(deps: ContainerDeps, container: Container, task: Task): Promise<void> {
+  for (const process of container.execProcesses.values()) await process[Symbol.asyncDispose]().catch(() => undefined);
+  await Promise.all([
+    task.release().catch((error: unknown) => deps.logger.warn('release of task failed', { container: container.id, error })),
+    releaseHostResources(deps, container),
+  ]);
+}
+
+export async function releaseHostResources(deps: ContainerDeps, container: Container): Promise<void> {
+  const problems = await Promise.allSettled([
+    unmountRootfs(deps, container.id),
+    deps.networks.closeSandbox(container.id),
+    unmountVolumes(deps, container),
+  ]);
+  for (const problem of problems)
+    if (problem.status === 'rejected') deps.logger.warn('giving back resources failed', { container: container.id, error: problem.reason });
+}
+
+export async function unmountRootfs(deps: ContainerDeps, id: string): Promise<void> {
+  const target = rootfsPath(deps, id);
+  await unmount(target, { detach: true, recursive: true });
+  await rmdir(target).catch((error: unknown) => {
+    if (!isKind(error, 'notFound')) throw error;
+  });
+}
+
+async function unmountVolumes(deps: ContainerDeps, container: Container): Promise<void> {
+  for (const { type, name } of container.record.mounts)
+    if (type === 'volume' && name !== undefined) await deps.volumes.unmount(name, container.id);
+}

@@ -1,0 +1,166 @@
+import { readdir, rm, rmdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { isKind } from '@berth/base';
+import { unmount } from '@berth/linux';
+import type { Container } from './container.ts';
+import type { ContainerDeps } from './deps.ts';
+import { handleExit, watchExit } from './exit.ts';
+import { resumeHealth } from './health.ts';
+import { removeContainer } from './remove.ts';
+import { releaseHostResources } from './resources.ts';
+import { restartAfterBackoff, startsWithDaemon } from './restart-policy.ts';
+import { rootfsPath } from './paths.ts';
+import { specInputFor } from './spec.ts';
+import { startContainer } from './start.ts';
+
+/**
+ * Daemon start: makes what the records say and what the kernel holds agree. Containers whose task lives are taken over;
+ * those that ended meanwhile get their true exit code and time; half-finished removals are finished; leftovers of
+ * containers nobody knows are removed. Returns once states are true; restart policies act in the background.
+ */
+export async function restore(deps: ContainerDeps): Promise<void> {
+  const alive = await reconnectAll(deps);
+  await deps.networks.restore(new Set(alive.map((c) => c.id)));
+  for (const container of alive) await adopt(deps, container);
+  await sweepMounts(deps);
+  await sweepDirectories(deps);
+  for (const container of deps.store.list()) if (container.is('removing')) await removeContainer(deps, container, { removeVolumes: true });
+  for (const container of deps.store.list()) if (!container.isRunning) await revive(deps, container);
+}
+
+/** Finds every container's task. Containers that ended are settled here; the ones still running are returned. */
+async function reconnectAll(deps: ContainerDeps): Promise<readonly Container[]> {
+  const alive: Container[] = [];
+  const known = new Set<string>();
+  for (const container of deps.store.list()) {
+    known.add(container.id);
+    if (await reconnect(deps, container)) alive.push(container);
+  }
+  for (const id of await deps.monitor.list()) {
+    if (known.has(id)) continue;
+    deps.logger.warn('ending a task without a record', { container: id });
+    await endOrphan(deps, id);
+  }
+  return alive;
+}
+
+async function reconnect(deps: ContainerDeps, container: Container): Promise<boolean> {
+  const task = await deps.monitor.reconnect(container.id);
+  const expected = container.isRunning;
+  if (!task) {
+    if (expected) await settleLost(deps, container);
+    return false;
+  }
+  const status = task.exitStatus();
+  if (status === undefined && expected) {
+    container.task = task;
+    return true;
+  }
+  if (status === undefined) {
+    // Launched, but the daemon died before it was recorded as running: nobody was told that it runs.
+    await task.signal(9).catch(() => undefined);
+    await task.wait({ signal: AbortSignal.timeout(10_000) });
+  }
+  const ended = task.exitStatus();
+  if (expected && ended) {
+    container.task = task;
+    container.keepOnExit = true;
+    await handleExit(deps, container, task, ended);
+    container.keepOnExit = false;
+  } else await task.release();
+  return false;
+}
+
+/** It ran, and nothing is left of it: the host went down, or somebody removed its run directory. */
+async function settleLost(deps: ContainerDeps, container: Container): Promise<void> {
+  await releaseHostResources(deps, container);
+  deps.store.setState(container, { status: 'exited', pid: 0, exitCode: 255, finishedAt: deps.clock.now() });
+}
+
+async function endOrphan(deps: ContainerDeps, id: string): Promise<void> {
+  try {
+    const task = await deps.monitor.reconnect(id);
+    if (!task) return;
+    if (task.exitStatus() === undefined) {
+      await task.signal(9).catch(() => undefined);
+      await task.wait({ signal: AbortSignal.timeout(10_000) });
+    }
+    await task.release();
+  } catch (error) {
+    deps.logger.warn('could not end an orphaned task', { container: id, error });
+  }
+}
+
+async function adopt(deps: ContainerDeps, container: Container): Promise<void> {
+  const { task } = container;
+  if (!task) return;
+  try {
+    await remountVolumes(deps, container);
+    const sandbox = deps.networks.sandbox(container.id);
+    if (sandbox)
+      container.specInput = await specInputFor(deps, container, {
+        rootfs: rootfsPath(deps, container.id),
+        sandbox,
+        endpoints: deps.networks.endpointsOf(container.id),
+        mounts: [],
+      });
+  } catch (error) {
+    deps.logger.warn('a running container could not be taken over in full', { container: container.id, error });
+  }
+  container.health = resumeHealth(deps, container);
+  watchExit(deps, container, task);
+}
+
+/** Volume use is counted in the daemon's memory: count it again. */
+async function remountVolumes(deps: ContainerDeps, container: Container): Promise<void> {
+  for (const { type, name } of container.record.mounts)
+    if (type === 'volume' && name !== undefined) await deps.volumes.mount(name, container.id);
+}
+
+async function revive(deps: ContainerDeps, container: Container): Promise<void> {
+  if (container.record.host.autoRemove && !container.is('created')) {
+    await removeContainer(deps, container, { removeVolumes: true });
+    return;
+  }
+  if (container.is('restarting')) {
+    restartAfterBackoff(deps, container);
+    return;
+  }
+  if (!container.is('exited') || !startsWithDaemon(container)) return;
+  deps.background.run(`start ${container.id}`, async () => {
+    using _held = await deps.lock.acquire(container.id);
+    if (container.is('exited')) await startContainer(deps, container);
+  });
+}
+
+/** Root file systems mounted for containers that do not run. */
+async function sweepMounts(deps: ContainerDeps): Promise<void> {
+  for (const name of await entriesOf(deps.paths.mounts)) {
+    if (deps.store.find(name)?.isRunning) continue;
+    const path = join(deps.paths.mounts, name);
+    await unmount(path, { detach: true, recursive: true });
+    // Not recursive: were something still mounted, its content must not be deleted.
+    await rmdir(path);
+  }
+}
+
+/** Directories of containers whose record is gone or was never written, and their snapshots. */
+async function sweepDirectories(deps: ContainerDeps): Promise<void> {
+  for (const name of await entriesOf(deps.paths.containers)) {
+    if (deps.store.find(name)) continue;
+    await rm(join(deps.paths.containers, name), { recursive: true, force: true });
+  }
+  for (const { key, kind } of [...deps.snapshotter.list()]) {
+    if (kind !== 'active' || !/^[0-9a-f]{64}$/.test(key) || deps.store.find(key)) continue;
+    await deps.snapshotter.remove(key).catch((error: unknown) => deps.logger.warn('stale snapshot', { key, error }));
+  }
+}
+
+async function entriesOf(directory: string): Promise<readonly string[]> {
+  try {
+    return await readdir(directory);
+  } catch (error) {
+    if (isKind(error, 'notFound')) return [];
+    throw error;
+  }
+}

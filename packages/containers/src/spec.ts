@@ -1,0 +1,208 @@
+import { join } from 'node:path';
+import { conflict, internal, invalid } from '@berth/base';
+import type { SpecDevice, SpecInput, SpecMount, SpecNamespace, SpecNamespaces, SpecResources } from '@berth/runtime';
+import { resolveUser } from '@berth/runtime';
+import type { Container } from './container.ts';
+import { commandOf } from './create.ts';
+import type { ContainerDeps } from './deps.ts';
+import { ETC_FILES } from './etc-files.ts';
+import { containerDirectory, rootfsPath } from './paths.ts';
+import type { RunResources } from './resources.ts';
+import { makeDirectoryInRoot } from './root-path.ts';
+import type { HostSettings } from './types.ts';
+
+const DEFAULT_PATH = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+/** Everything the runtime is told about a run of the container. */
+export async function specInputFor(deps: ContainerDeps, container: Container, resources: RunResources): Promise<SpecInput> {
+  const { settings, host } = container.record;
+  const user = await resolveUser(resources.rootfs, settings.user, host.groupAdd ?? []);
+  const cwd = settings.workingDir || '/';
+  if (cwd !== '/') makeDirectoryInRoot(resources.rootfs, cwd);
+  const security = securityOptions(host);
+  return {
+    host: deps.host,
+    args: commandOf(settings),
+    env: environment(container, user.home),
+    cwd,
+    user,
+    terminal: settings.tty,
+    ...consoleSizeOf(host.consoleSize),
+    rootfs: { path: resources.rootfs, readonly: host.readonlyRootfs ?? false },
+    ...(settings.hostname ? { hostname: settings.hostname } : {}),
+    ...(settings.domainname ? { domainname: settings.domainname } : {}),
+    mounts: [...etcMounts(deps, container, resources.mounts), ...resources.mounts],
+    ...shmOf(deps, container),
+    namespaces: namespacesOf(deps, container, resources),
+    cgroupsPath: join('/', host.cgroupParent || deps.defaults.cgroupParent, container.id),
+    resources: resourcesOf(host),
+    ...devicesOf(host),
+    capAdd: host.capAdd ?? [],
+    capDrop: host.capDrop ?? [],
+    privileged: host.privileged ?? false,
+    seccomp: security.seccomp,
+    ...(security.apparmor ? { apparmor: security.apparmor } : {}),
+    noNewPrivileges: security.noNewPrivileges,
+    ...(security.unmasked ? { maskedPaths: [], readonlyPaths: [] } : {}),
+    ...(host.maskedPaths ? { maskedPaths: host.maskedPaths } : {}),
+    ...(host.readonlyPaths ? { readonlyPaths: host.readonlyPaths } : {}),
+    rlimits: host.ulimits && host.ulimits.length > 0 ? host.ulimits : deps.defaults.ulimits,
+    ...(host.oomScoreAdj ? { oomScoreAdj: host.oomScoreAdj } : {}),
+    sysctls: host.sysctls ?? {},
+    annotations: host.annotations ?? {},
+    ...initOf(deps, host),
+  };
+}
+
+/** dockerd's own variables, then the user's, which win. */
+function environment(container: Container, home: string): readonly string[] {
+  const { settings } = container.record;
+  const own = [DEFAULT_PATH, `HOSTNAME=${settings.hostname}`, ...(settings.tty ? ['TERM=xterm'] : []), `HOME=${home}`];
+  const given = new Set(settings.env.map((entry) => entry.split('=')[0]));
+  // `-e NAME` without a value removes the variable.
+  return [...own.filter((entry) => !given.has(entry.split('=')[0])), ...settings.env.filter((entry) => entry.includes('='))];
+}
+
+function consoleSizeOf(size: readonly number[] | null | undefined): Pick<SpecInput, 'consoleSize'> {
+  const [height, width] = size ?? [];
+  return height && width ? { consoleSize: { height, width } } : {};
+}
+
+function etcMounts(deps: ContainerDeps, container: Container, given: readonly SpecMount[]): readonly SpecMount[] {
+  const directory = containerDirectory(deps, container.id);
+  const taken = new Set(given.map((m) => m.destination));
+  const readonly = container.record.host.readonlyRootfs ?? false;
+  return ETC_FILES.filter((name) => !taken.has(`/etc/${name}`)).map((name) => ({
+    type: 'bind',
+    source: join(directory, name),
+    destination: `/etc/${name}`,
+    readonly,
+    propagation: 'rprivate',
+  }));
+}
+
+function shmOf(deps: ContainerDeps, container: Container): Pick<SpecInput, 'shm'> {
+  const { ipcMode = '', shmSize } = container.record.host;
+  if (ipcMode === 'host') return { shm: { path: '/dev/shm' } };
+  if (ipcMode.startsWith('container:')) return { shm: { path: `/proc/${pidOf(deps, ipcMode, 'IPC')}/root/dev/shm` } };
+  return { shm: { size: shmSize || deps.defaults.shmSize } };
+}
+
+function namespacesOf(deps: ContainerDeps, container: Container, resources: RunResources): SpecNamespaces {
+  const { host } = container.record;
+  const { netnsPath } = resources.sandbox;
+  const uts = host.utsMode === 'host' || (host.networkMode ?? '') === 'host' ? 'host' : 'private';
+  return {
+    network: netnsPath === undefined ? 'host' : { path: netnsPath },
+    pid: shared(deps, host.pidMode, 'pid', 'PID'),
+    ipc: shared(deps, host.ipcMode, 'ipc', 'IPC'),
+    uts,
+    ...(host.cgroupnsMode === 'host' || host.cgroupnsMode === 'private' ? { cgroup: host.cgroupnsMode } : {}),
+  };
+}
+
+function shared(deps: ContainerDeps, mode: string | undefined, namespace: string, what: string): SpecNamespace {
+  if (mode === 'host') return 'host';
+  if (mode?.startsWith('container:')) return { path: `/proc/${pidOf(deps, mode, what)}/ns/${namespace}` };
+  return 'private';
+}
+
+function pidOf(deps: ContainerDeps, mode: string, what: string): number {
+  const other = deps.store.get(mode.slice('container:'.length));
+  if (!other.isRunning) throw conflict(`cannot join ${what} namespace of a non running container: container ${other.id} is ${other.state.status}`);
+  return other.state.pid;
+}
+
+export function resourcesOf(host: HostSettings): SpecResources {
+  const throttles = (list: HostSettings['blkioDeviceReadBps']): boolean => (list ?? []).length > 0;
+  if (
+    throttles(host.blkioDeviceReadBps) || throttles(host.blkioDeviceWriteBps) || throttles(host.blkioDeviceReadIOps) ||
+    throttles(host.blkioDeviceWriteIOps) || (host.blkioWeightDevice ?? []).length > 0
+  )
+    throw invalid('block I/O throttling by device is not implemented');
+  return {
+    ...(host.memory ? { memory: host.memory } : {}),
+    ...(host.memoryReservation ? { memoryReservation: host.memoryReservation } : {}),
+    ...(host.memorySwap ? { memorySwap: host.memorySwap } : {}),
+    ...(typeof host.memorySwappiness === 'number' && host.memorySwappiness >= 0 ? { memorySwappiness: host.memorySwappiness } : {}),
+    ...(host.oomKillDisable ? { oomKillDisable: true } : {}),
+    ...(host.nanoCpus ? { nanoCpus: host.nanoCpus } : {}),
+    ...(host.cpuShares ? { cpuShares: host.cpuShares } : {}),
+    ...(host.cpuQuota ? { cpuQuota: host.cpuQuota } : {}),
+    ...(host.cpuPeriod ? { cpuPeriod: host.cpuPeriod } : {}),
+    ...(host.cpuRealtimePeriod ? { cpuRealtimePeriod: host.cpuRealtimePeriod } : {}),
+    ...(host.cpuRealtimeRuntime ? { cpuRealtimeRuntime: host.cpuRealtimeRuntime } : {}),
+    ...(host.cpusetCpus ? { cpusetCpus: host.cpusetCpus } : {}),
+    ...(host.cpusetMems ? { cpusetMems: host.cpusetMems } : {}),
+    ...(typeof host.pidsLimit === 'number' && host.pidsLimit !== 0 ? { pidsLimit: host.pidsLimit } : {}),
+    ...(host.blkioWeight ? { blockIo: { weight: host.blkioWeight } } : {}),
+  };
+}
+
+function devicesOf(host: HostSettings): Pick<SpecInput, 'devices' | 'deviceCgroupRules'> {
+  const devices: readonly SpecDevice[] = (host.devices ?? []).map((d) => ({
+    pathOnHost: d.pathOnHost,
+    pathInContainer: d.pathInContainer || d.pathOnHost,
+    ...(d.cgroupPermissions ? { permissions: d.cgroupPermissions } : {}),
+  }));
+  return { devices, deviceCgroupRules: (host.deviceCgroupRules ?? []).map(parseDeviceRule) };
+}
+
+function parseDeviceRule(rule: string): NonNullable<SpecInput['deviceCgroupRules']>[number] {
+  const parts = /^([acb]) ([0-9]+|\*):([0-9]+|\*) ([rwm]{1,3})$/.exec(rule);
+  if (!parts) throw invalid(`invalid device cgroup rule format: '${rule}'`);
+  const [, type = 'a', major = '*', minor = '*', access = 'rwm'] = parts;
+  return {
+    allow: true,
+    type: type as 'a' | 'b' | 'c',
+    access,
+    ...(major === '*' ? {} : { major: Number(major) }),
+    ...(minor === '*' ? {} : { minor: Number(minor) }),
+  };
+}
+
+interface SecurityOptions {
+  readonly seccomp: NonNullable<SpecInput['seccomp']>;
+  readonly apparmor?: string;
+  readonly noNewPrivileges: boolean;
+  readonly unmasked: boolean;
+}
+
+/** `--security-opt` words. Labels are accepted when they ask for what a host without SELinux does anyway. */
+export function securityOptions(host: HostSettings): SecurityOptions {
+  let options: SecurityOptions = { seccomp: 'default', noNewPrivileges: false, unmasked: false };
+  for (const given of host.securityOpt ?? []) {
+    const [, key = '', value] = /^([^=:]+)[=:]?(.*)$/s.exec(given) ?? [];
+    switch (key) {
+      case 'no-new-privileges':
+        options = { ...options, noNewPrivileges: value !== 'false' };
+        break;
+      case 'seccomp':
+        options = { ...options, seccomp: value === 'unconfined' ? 'unconfined' : value === 'builtin' ? 'default' : { profile: value ?? '' } };
+        break;
+      case 'apparmor':
+        options = { ...options, ...(value ? { apparmor: value } : {}) };
+        break;
+      case 'systempaths':
+        if (value !== 'unconfined') throw invalid(`invalid --security-opt 2: "${given}"`);
+        options = { ...options, unmasked: true };
+        break;
+      case 'label':
+        break;
+      default:
+        throw invalid(`invalid --security-opt 2: "${given}"`);
+    }
+  }
+  return options;
+}
+
+function initOf(deps: ContainerDeps, host: HostSettings): Pick<SpecInput, 'initPath'> {
+  if (!(host.init ?? deps.defaults.init)) return {};
+  if (deps.paths.init === undefined) throw internal('--init needs tini: install the package tini, or pass --init-path to berthd');
+  return { initPath: deps.paths.init };
+}
+
+/** The rootfs of a running container as its own processes see it, volumes included. */
+export function liveRoot(deps: ContainerDeps, container: Container): string {
+  return container.state.pid > 0 ? `/proc/${container.state.pid}/root` : rootfsPath(deps, container.id);
+}

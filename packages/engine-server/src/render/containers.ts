@@ -1,0 +1,157 @@
+import { type Container, commandOf, type MountPoint as DomainMount, networkModeOf } from '@berth/containers';
+import {
+  type ContainerConfig,
+  ContainerConfig as ContainerConfigSchema,
+  type ContainerInspect,
+  type ContainerState,
+  type ContainerSummary,
+  type MountPoint,
+} from '@berth/engine-api';
+import { toWire } from '../case.ts';
+import type { EngineServices } from '../services.ts';
+import { formatTime, humanDuration } from '../time.ts';
+import { renderHostConfig } from './host-config.ts';
+import { renderNetworkSettings, renderNetworks, renderPortList } from './networks.ts';
+
+export interface Sizes {
+  /** Bytes of the container's own changes. */
+  readonly rw: number;
+  /** The same with the image's layers. */
+  readonly rootFs: number;
+}
+
+export async function renderInspect(services: EngineServices, container: Container, sizes?: Sizes): Promise<ContainerInspect> {
+  const { record, state } = container;
+  const [path = '', ...args] = commandOf(record.settings);
+  const info = await services.system.berth();
+  const directory = record.hostnamePath.slice(0, record.hostnamePath.lastIndexOf('/'));
+  return {
+    Id: record.id,
+    Created: formatTime(record.createdAt),
+    Path: path,
+    Args: args,
+    State: renderState(container),
+    Image: record.image.id,
+    ResolvConfPath: `${directory}/resolv.conf`,
+    HostnamePath: record.hostnamePath,
+    HostsPath: `${directory}/hosts`,
+    LogPath: record.host.logConfig?.type === 'none' ? '' : record.logPath,
+    Name: `/${record.name}`,
+    RestartCount: state.restartCount,
+    Driver: String(info.details['storageDriver'] ?? 'overlay2'),
+    Platform: record.image.platform.os,
+    MountLabel: '',
+    ProcessLabel: '',
+    AppArmorProfile: '',
+    ExecIDs: container.execProcesses.size > 0 ? [...container.execProcesses.keys()] : null,
+    HostConfig: renderHostConfig(record.host, record.runtime, String(info.details['cgroupnsMode'] ?? 'host')),
+    GraphDriver: { Name: String(info.details['storageDriver'] ?? 'overlay2'), Data: null },
+    ...(sizes ? { SizeRw: sizes.rw, SizeRootFs: sizes.rootFs } : {}),
+    Mounts: record.mounts.map((m) => renderMount(services, m)),
+    Config: renderConfig(container),
+    NetworkSettings: renderNetworkSettings(services, container),
+  };
+}
+
+export function renderState({ state }: Container): ContainerState {
+  const { status, health } = state;
+  return {
+    Status: status,
+    Running: status === 'running' || status === 'paused' || status === 'restarting',
+    Paused: status === 'paused',
+    Restarting: status === 'restarting',
+    OOMKilled: state.oomKilled,
+    Dead: status === 'dead',
+    Pid: state.pid,
+    ExitCode: state.exitCode,
+    Error: state.error,
+    StartedAt: formatTime(state.startedAt),
+    FinishedAt: formatTime(state.finishedAt),
+    ...(health
+      ? {
+          Health: {
+            Status: health.status,
+            FailingStreak: health.failingStreak,
+            Log: health.log.map((l) => ({ Start: formatTime(l.start), End: formatTime(l.end), ExitCode: l.exitCode, Output: l.output })),
+          },
+        }
+      : {}),
+  };
+}
+
+function renderConfig({ record }: Container): ContainerConfig {
+  const { settings } = record;
+  const wire = toWire<ContainerConfig>(ContainerConfigSchema, settings);
+  const hasPorts = Object.keys(settings.exposedPorts).length > 0;
+  const { ExposedPorts, Volumes, ...rest } = wire;
+  return {
+    ...rest,
+    ...(hasPorts ? { ExposedPorts: ExposedPorts ?? null } : {}),
+    Volumes: Object.keys(settings.volumes).length > 0 ? (Volumes ?? null) : null,
+    Cmd: settings.cmd ? [...settings.cmd] : null,
+    Entrypoint: settings.entrypoint ? [...settings.entrypoint] : null,
+    OnBuild: settings.onBuild ? [...settings.onBuild] : null,
+  };
+}
+
+function renderMount(services: EngineServices, mount: DomainMount): MountPoint {
+  const source = mount.type === 'volume' && mount.name !== undefined ? mountpointOf(services, mount.name) : mount.source;
+  return {
+    Type: mount.type,
+    ...(mount.name === undefined ? {} : { Name: mount.name }),
+    Source: source,
+    Destination: mount.destination,
+    ...(mount.type === 'volume' ? { Driver: mount.driver ?? 'local' } : {}),
+    Mode: mount.mode,
+    RW: mount.rw,
+    Propagation: mount.propagation,
+  };
+}
+
+function mountpointOf(services: EngineServices, name: string): string {
+  return services.volumes.list().find((v) => v.name === name)?.mountpoint ?? '';
+}
+
+export function renderSummary(services: EngineServices, container: Container, now: Date, sizes?: Sizes): ContainerSummary {
+  const { record } = container;
+  const endpoints = services.networks.endpointsOf(container.id);
+  return {
+    Id: record.id,
+    Names: [`/${record.name}`],
+    Image: record.settings.image,
+    ImageID: record.image.id,
+    Command: commandOf(record.settings).join(' '),
+    Created: Math.floor(record.createdAt.getTime() / 1000),
+    Ports: renderPortList(container, endpoints),
+    ...(sizes ? { SizeRw: sizes.rw, SizeRootFs: sizes.rootFs } : {}),
+    Labels: { ...record.settings.labels },
+    State: container.state.status,
+    Status: statusText(container, now),
+    HostConfig: { NetworkMode: networkModeOf(container) },
+    NetworkSettings: { Networks: renderNetworks(services, container, endpoints) },
+    Mounts: record.mounts.filter((m) => m.type !== 'tmpfs').map((m) => renderMount(services, m)),
+  };
+}
+
+/** `Up 5 minutes (healthy)`, `Exited (0) 2 hours ago`. */
+export function statusText({ state }: Container, now: Date): string {
+  const since = (date: Date | undefined): string => humanDuration(now.getTime() - (date ?? now).getTime());
+  switch (state.status) {
+    case 'running': {
+      const health = state.health ? ` (${state.health.status === 'starting' ? 'health: starting' : state.health.status})` : '';
+      return `Up ${since(state.startedAt)}${health}`;
+    }
+    case 'paused':
+      return `Up ${since(state.startedAt)} (Paused)`;
+    case 'restarting':
+      return `Restarting (${state.exitCode}) ${since(state.finishedAt)} ago`;
+    case 'removing':
+      return 'Removal In Progress';
+    case 'dead':
+      return 'Dead';
+    case 'created':
+      return 'Created';
+    default:
+      return `Exited (${state.exitCode}) ${since(state.finishedAt)} ago`;
+  }
+}

@@ -1,0 +1,108 @@
+import type { Container } from '@berth/containers';
+import { networkModeOf, networksOf } from '@berth/containers';
+import type { ContainerInspect, EndpointSettings, PortMap } from '@berth/engine-api';
+import type { EndpointRecord } from '@berth/networks';
+import type { EngineServices } from '../services.ts';
+
+const address = (cidr: string | undefined): string => cidr?.split('/')[0] ?? '';
+const prefix = (cidr: string | undefined): number => Number(cidr?.split('/')[1] ?? 0);
+
+/** NetworkSettings of inspect; the top-level address fields are those of the default bridge, as dockerd fills them. */
+export function renderNetworkSettings(services: EngineServices, container: Container): ContainerInspect['NetworkSettings'] {
+  const endpoints = services.networks.endpointsOf(container.id);
+  const sandbox = services.networks.sandbox(container.id);
+  const onBridge = endpoints.find((e) => networkName(services, e) === 'bridge');
+  return {
+    Bridge: '',
+    SandboxID: sandbox ? container.id : '',
+    SandboxKey: sandbox?.netnsPath ?? '',
+    Ports: renderPorts(container, endpoints),
+    HairpinMode: false,
+    LinkLocalIPv6Address: '',
+    LinkLocalIPv6PrefixLen: 0,
+    SecondaryIPAddresses: null,
+    SecondaryIPv6Addresses: null,
+    EndpointID: onBridge?.id ?? '',
+    Gateway: onBridge?.gateway ?? '',
+    GlobalIPv6Address: address(onBridge?.ipv6),
+    GlobalIPv6PrefixLen: prefix(onBridge?.ipv6),
+    IPAddress: address(onBridge?.ipv4),
+    IPPrefixLen: prefix(onBridge?.ipv4),
+    IPv6Gateway: onBridge?.gateway6 ?? '',
+    MacAddress: onBridge?.macAddress ?? '',
+    Networks: renderNetworks(services, container, endpoints),
+  };
+}
+
+function networkName(services: EngineServices, endpoint: EndpointRecord): string | undefined {
+  return services.networks.list().find((n) => n.id === endpoint.networkId)?.name;
+}
+
+/** Published ports by container port; exposed ones without a host port are null. */
+export function renderPorts(container: Container, endpoints: readonly EndpointRecord[]): NonNullable<PortMap> {
+  const ports: Record<string, { HostIp: string; HostPort: string }[] | null> = {};
+  if (!container.isRunning) return ports;
+  for (const key of Object.keys(container.record.settings.exposedPorts)) ports[key.includes('/') ? key : `${key}/tcp`] = null;
+  for (const { published } of endpoints)
+    for (const port of published) {
+      const key = `${port.containerPort}/${port.protocol}`;
+      ports[key] = [...(ports[key] ?? []), { HostIp: port.hostIp, HostPort: String(port.hostPort) }];
+    }
+  return ports;
+}
+
+export function renderNetworks(
+  services: EngineServices,
+  container: Container,
+  endpoints: readonly EndpointRecord[],
+): Record<string, EndpointSettings> {
+  const mode = networkModeOf(container);
+  if (mode.startsWith('container:')) return {};
+  const known = services.networks.list();
+  const entries = networksOf(container, mode).map(([name, settings]): [string, EndpointSettings] => {
+    const network = known.find((n) => n.name === name || n.id === name);
+    const endpoint = endpoints.find((e) => e.networkId === network?.id);
+    return [
+      network?.name ?? name,
+      {
+        IPAMConfig: settings.ipamConfig
+          ? {
+              ...(settings.ipamConfig.ipv4Address ? { IPv4Address: settings.ipamConfig.ipv4Address } : {}),
+              ...(settings.ipamConfig.ipv6Address ? { IPv6Address: settings.ipamConfig.ipv6Address } : {}),
+            }
+          : null,
+        Links: settings.links ? [...settings.links] : null,
+        Aliases: settings.aliases ? [...settings.aliases] : null,
+        MacAddress: endpoint?.macAddress ?? '',
+        DriverOpts: settings.driverOpts ? { ...settings.driverOpts } : null,
+        GwPriority: settings.gwPriority ?? 0,
+        NetworkID: network?.id ?? '',
+        EndpointID: endpoint?.id ?? '',
+        Gateway: endpoint?.gateway ?? '',
+        IPAddress: address(endpoint?.ipv4),
+        IPPrefixLen: prefix(endpoint?.ipv4),
+        IPv6Gateway: endpoint?.gateway6 ?? '',
+        GlobalIPv6Address: address(endpoint?.ipv6),
+        GlobalIPv6PrefixLen: prefix(endpoint?.ipv6),
+        DNSNames: endpoint && network?.name !== 'bridge' ? [...new Set([...endpoint.dnsNames, ...endpoint.aliases])] : null,
+      },
+    ];
+  });
+  return Object.fromEntries(entries);
+}
+
+/** `Ports` of the container list. */
+export function renderPortList(container: Container, endpoints: readonly EndpointRecord[]): { IP?: string; PrivatePort: number; PublicPort?: number; Type: 'tcp' | 'udp' | 'sctp' }[] {
+  if (!container.isRunning) return [];
+  const published = endpoints.flatMap((e) => e.published);
+  const exposed = Object.keys(container.record.settings.exposedPorts).map((key) => {
+    const [port = '0', protocol = 'tcp'] = key.split('/');
+    return { port: Number(port), protocol: protocol as 'tcp' | 'udp' | 'sctp' };
+  });
+  const silent = exposed.filter((e) => !published.some((p) => p.containerPort === e.port && p.protocol === e.protocol));
+  return [
+    ...published.map((p) => ({ IP: p.hostIp, PrivatePort: p.containerPort, PublicPort: p.hostPort, Type: p.protocol })),
+    ...silent.map((e) => ({ PrivatePort: e.port, Type: e.protocol })),
+  ];
+}
+

@@ -1,0 +1,64 @@
+import { atLeast } from '@berth/engine-api';
+import { handle, type RouteFactory } from '../route.ts';
+import { clientStreams, STREAM_TYPES } from '../streams.ts';
+import { sizeOf } from './containers.ts';
+
+const create = handle('ContainerExec', async ({ params, body, services, exchange }) => {
+  const id = services.containers.createExec(params.id, {
+    attachStdin: body.AttachStdin ?? false,
+    attachStdout: body.AttachStdout ?? false,
+    attachStderr: body.AttachStderr ?? false,
+    tty: body.Tty ?? false,
+    env: body.Env ?? [],
+    cmd: body.Cmd ?? [],
+    privileged: body.Privileged ?? false,
+    user: body.User ?? '',
+    workingDir: body.WorkingDir ?? '',
+    consoleSize: body.ConsoleSize ?? null,
+    ...(body.DetachKeys ? { detachKeys: body.DetachKeys } : {}),
+  });
+  await exchange.reply.json(201, { Id: id });
+});
+
+const start = handle('ExecStart', async ({ params, body, services, exchange, version, signal }) => {
+  const detach = body.Detach ?? false;
+  const started = await services.containers.startExec(params.id, { detach, consoleSize: body.ConsoleSize ?? null, signal });
+  if (detach) {
+    await exchange.reply.empty(200);
+    return;
+  }
+  const multiplexed = !started.tty && atLeast(version, '1.42');
+  const socket = await exchange.hijack({ contentType: multiplexed ? STREAM_TYPES.multiplexed : STREAM_TYPES.raw });
+  const client = clientStreams(socket, started.tty);
+  try {
+    await started.run(client, { signal });
+  } finally {
+    client.end();
+  }
+});
+
+const resize = handle('ExecResize', async ({ params, query, services, exchange }) => {
+  await services.containers.resizeExec(params.id, sizeOf(query));
+  await exchange.reply.empty(200);
+});
+
+const inspect = handle('ExecInspect', async ({ params, services, exchange }) => {
+  const exec = services.containers.getExec(params.id);
+  const { settings } = exec;
+  const [entrypoint = '', ...args] = settings.cmd;
+  await exchange.reply.json(200, {
+    ID: exec.id,
+    Running: exec.running,
+    ExitCode: exec.exitCode ?? null,
+    ProcessConfig: { tty: settings.tty, entrypoint, arguments: args, privileged: settings.privileged, ...(settings.user ? { user: settings.user } : {}) },
+    OpenStdin: settings.attachStdin,
+    OpenStderr: settings.attachStderr,
+    OpenStdout: settings.attachStdout,
+    CanRemove: exec.exitCode !== undefined,
+    ContainerID: exec.containerId,
+    DetachKeys: settings.detachKeys ?? '',
+    Pid: exec.pid,
+  });
+});
+
+export const EXEC_ROUTES: readonly RouteFactory[] = [create, start, resize, inspect];

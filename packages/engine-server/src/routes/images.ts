@@ -1,0 +1,232 @@
+import { invalid, notImplemented } from '@berth/base';
+import { parseChanges } from '@berth/builder';
+import { ContainerConfig, decodeRegistryAuth, type Filters, type ImageSummary as WireSummary, type RegistryAuth } from '@berth/engine-api';
+import type { Exchange } from '@berth/http';
+import type { ImageRunConfig, ImageSummary, RegistryCredential, RemovedItem } from '@berth/images';
+import { parsePlatform, type Platform } from '@berth/oci';
+import { ProgressStream, renderTransfer } from '../progress.ts';
+import { renderImageInspect } from '../render/images.ts';
+import { type ApiContext, handle, type RouteFactory } from '../route.ts';
+import { labelMatches } from '../filters.ts';
+import { parseTimeQuery } from '../time.ts';
+
+const JSON_TYPE = { 'Content-Type': 'application/json' };
+
+export function credentialOf(auth: RegistryAuth | undefined): RegistryCredential | undefined {
+  if (!auth) return undefined;
+  const [user, password] = auth.auth ? Buffer.from(auth.auth, 'base64').toString('utf8').split(/:(.*)/s) : [];
+  const username = auth.username ?? user;
+  const secret = auth.password ?? password;
+  return {
+    ...(username ? { username } : {}),
+    ...(secret ? { password: secret } : {}),
+    ...(auth.identitytoken ? { identityToken: auth.identitytoken } : {}),
+    ...(auth.registrytoken ? { registryToken: auth.registrytoken } : {}),
+  };
+}
+
+export function headerCredential(exchange: Exchange<ApiContext>): { readonly credential?: RegistryCredential } {
+  const header = exchange.headers['x-registry-auth'];
+  const credential = credentialOf(decodeRegistryAuth(Array.isArray(header) ? header[0] : header));
+  return credential ? { credential } : {};
+}
+
+/** Platform of a query: an OCI object, or text. */
+const platformOption = (platform: unknown): { readonly platform?: Platform } => (platform ? { platform: platform as Platform } : {});
+
+const firstPlatform = (texts: readonly string[] | undefined): { readonly platform?: Platform } => {
+  const text = texts?.find((t) => t !== '');
+  if (text === undefined) return {};
+  return { platform: text.startsWith('{') ? (JSON.parse(text) as Platform) : parsePlatform(text) };
+};
+
+export function renderImageSummary(image: ImageSummary): WireSummary {
+  return {
+    Containers: image.containers,
+    Created: Math.floor(image.createdAt.getTime() / 1000),
+    Id: image.id,
+    Labels: { ...image.labels },
+    ParentId: image.parentId,
+    Descriptor: { mediaType: image.target.mediaType, digest: image.target.digest, size: image.target.size },
+    RepoDigests: [...image.repoDigests],
+    RepoTags: [...image.repoTags],
+    SharedSize: image.sharedSize,
+    Size: image.size,
+  };
+}
+
+const list = handle('ImageList', async ({ query, services, exchange, signal }) => {
+  const filters = { ...query.filters, ...(query.filter ? { reference: [query.filter] } : {}) };
+  const found = await services.images.list({ all: query.all ?? false, filters, sharedSize: query['shared-size'] ?? false, signal });
+  await exchange.reply.json(200, found.map(renderImageSummary));
+});
+
+const inspect = handle('ImageInspect', async ({ params, query, services, exchange, signal }) => {
+  const image = await services.images.resolve(params.name, { signal, ...platformOption(query.platform) });
+  await exchange.reply.json(200, await renderImageInspect(services, image));
+});
+
+const history = handle('ImageHistory', async ({ params, query, services, exchange, signal }) => {
+  const entries = await services.images.history(params.name, { signal, ...platformOption(query.platform) });
+  await exchange.reply.json(
+    200,
+    entries.map((e) => ({
+      Comment: e.comment,
+      Created: Math.floor(e.createdAt.getTime() / 1000),
+      CreatedBy: e.createdBy,
+      Id: e.id,
+      Size: e.size,
+      Tags: e.tags.length > 0 ? [...e.tags] : null,
+    })),
+  );
+});
+
+/** `repo` and `tag` of a query as one reference; a tag may be a digest. */
+export function joinReference(repo: string, tag: string | undefined): string {
+  if (!tag) return repo;
+  return tag.includes(':') ? `${repo}@${tag}` : `${repo}:${tag}`;
+}
+
+const create = handle('ImageCreate', async ({ query, services, exchange, signal }) => {
+  const progress = new ProgressStream(() => exchange.reply.stream(200, JSON_TYPE));
+  const platform = query.platform ? { platform: parsePlatform(query.platform) } : {};
+  try {
+    if (query.fromImage) {
+      const reference = joinReference(query.fromImage, query.tag);
+      await services.images.pull(reference, {
+        ...platform,
+        ...headerCredential(exchange),
+        signal,
+        onProgress: (event) => progress.write(renderTransfer(event, 'pull')),
+      });
+    } else if (query.fromSrc) {
+      const source = query.fromSrc === '-' ? exchange.body.stream() : await download(query.fromSrc, signal);
+      const image = await services.images.import(source, {
+        ...platform,
+        ...(query.repo ? { reference: joinReference(query.repo, query.tag) } : {}),
+        ...(query.message ? { message: query.message } : {}),
+        config: parseChanges({}, query.changes ?? []),
+        signal,
+      });
+      progress.write({ status: image.id });
+    } else throw invalid('either fromImage or fromSrc is required');
+  } catch (error) {
+    progress.fail(error);
+  }
+  await progress.end();
+});
+
+async function download(url: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
+  if (!/^https?:\/\//.test(url)) throw invalid(`unsupported URL for import: ${url}`);
+  const response = await fetch(url, { signal });
+  if (!response.ok || !response.body) throw invalid(`Error downloading ${url}: ${response.status} ${response.statusText}`);
+  return response.body;
+}
+
+const push = handle('ImagePush', async ({ params, query, services, exchange, signal }) => {
+  const progress = new ProgressStream(() => exchange.reply.stream(200, JSON_TYPE));
+  try {
+    const reference = joinReference(params.name, query.tag);
+    const result = await services.images.push(reference, {
+      ...platformOption(query.platform),
+      ...headerCredential(exchange),
+      signal,
+      onProgress: (event) => progress.write(renderTransfer(event, 'push')),
+    });
+    progress.write({ status: `${result.tag}: digest: ${result.digest} size: ${result.size}` });
+    progress.write({ progressDetail: {}, aux: { Tag: result.tag, Digest: result.digest, Size: result.size } });
+  } catch (error) {
+    progress.fail(error);
+  }
+  await progress.end();
+});
+
+const tag = handle('ImageTag', async ({ params, query, services, exchange }) => {
+  if (!query.repo) throw invalid('invalid reference format');
+  await services.images.tag(params.name, joinReference(query.repo, query.tag));
+  await exchange.reply.empty(201);
+});
+
+export const renderRemoved = (item: RemovedItem): { Untagged?: string; Deleted?: string } =>
+  'untagged' in item ? { Untagged: item.untagged } : { Deleted: item.deleted };
+
+const remove = handle('ImageDelete', async ({ params, query, services, exchange, signal }) => {
+  if (query.platforms && query.platforms.length > 0) throw notImplemented('removing single platforms of an image is not implemented');
+  const removed = await services.images.remove(params.name, { force: query.force ?? false, noPrune: query.noprune ?? false, signal });
+  await exchange.reply.json(200, removed.map(renderRemoved));
+});
+
+const prune = handle('ImagePrune', async ({ query, services, exchange, signal }) => {
+  const filters: Filters = query.filters ?? {};
+  for (const key of Object.keys(filters)) if (!['dangling', 'label', 'label!', 'until'].includes(key)) throw invalid(`invalid filter '${key}'`);
+  const until = parseTimeQuery(filters['until']?.[0], services.clock.now());
+  const { removed, bytes } = await services.images.prune({
+    signal,
+    dangling: !['false', '0'].includes(filters['dangling']?.[0] ?? 'true'),
+    matches: (image) =>
+      (filters['label'] ?? []).every((label) => labelMatches(image.labels, label)) &&
+      (filters['label!'] ?? []).every((label) => !labelMatches(image.labels, label)) &&
+      (until === undefined || BigInt(image.createdAt.getTime()) * 1_000_000n < until),
+  });
+  await exchange.reply.json(200, { ImagesDeleted: removed.length > 0 ? removed.map(renderRemoved) : null, SpaceReclaimed: bytes });
+});
+
+const TAR = { 'Content-Type': 'application/x-tar' };
+
+const get = handle('ImageGet', async ({ params, query, services, exchange, signal }) => {
+  await exchange.reply.pipe(200, await services.images.save([params.name], { signal, ...firstPlatform(query.platform) }), TAR);
+});
+
+const getAll = handle('ImageGetAll', async ({ query, services, exchange, signal }) => {
+  await exchange.reply.pipe(200, await services.images.save(query.names ?? [], { signal, ...firstPlatform(query.platform) }), TAR);
+});
+
+const load = handle('ImageLoad', async ({ query, services, exchange, signal }) => {
+  const progress = new ProgressStream(() => exchange.reply.stream(200, JSON_TYPE));
+  try {
+    const loaded = await services.images.load(exchange.body.stream(), {
+      signal,
+      ...firstPlatform(query.platform),
+      ...(query.quiet ? {} : { onProgress: (event) => progress.write(renderTransfer(event, 'pull')) }),
+    });
+    for (const { id, name } of loaded) progress.write({ stream: name === undefined ? `Loaded image ID: ${id}\n` : `Loaded image: ${name}\n` });
+  } catch (error) {
+    progress.fail(error);
+  }
+  await progress.end();
+});
+
+const commit = handle('ImageCommit', async ({ query, body, services, exchange, signal }) => {
+  if (!query.container) throw invalid('container is required');
+  const overrides = definedFields(body ?? {});
+  const image = await services.containers.commit(query.container, {
+    signal,
+    pause: query.pause ?? true,
+    ...(query.repo ? { reference: joinReference(query.repo, query.tag) } : {}),
+    ...(query.author ? { author: query.author } : {}),
+    ...(query.comment ? { comment: query.comment } : {}),
+    changeConfig: (config) => parseChanges({ ...config, ...overrides }, query.changes ?? []),
+  });
+  await exchange.reply.json(201, { Id: image.id });
+});
+
+/** The image-level fields of a container configuration that were really given. */
+function definedFields(config: Readonly<Record<string, unknown>>): Partial<ImageRunConfig> {
+  const fields = ['User', 'ExposedPorts', 'Env', 'Entrypoint', 'Cmd', 'Volumes', 'WorkingDir', 'Labels', 'StopSignal', 'Shell', 'OnBuild', 'Healthcheck'];
+  const isSet = (value: unknown): boolean =>
+    value !== undefined && value !== null && value !== '' && !(typeof value === 'object' && Object.keys(value).length === 0);
+  return Object.fromEntries(Object.entries(config).filter(([key, value]) => fields.includes(key) && key in ContainerConfig.properties && isSet(value)));
+}
+
+const search = handle('ImageSearch', () =>
+  Promise.reject(notImplemented('searching a registry is not implemented: Berth has no default search service')),
+);
+
+const distribution = handle('DistributionInspect', async ({ params, services, exchange, signal }) => {
+  const { descriptor, platforms } = await services.system.distribution(params.name, { signal, ...headerCredential(exchange) });
+  await exchange.reply.json(200, { Descriptor: descriptor, Platforms: platforms });
+});
+
+export const IMAGE_ROUTES: readonly RouteFactory[] = [
+  list, search, getAll, load, create, prune, inspect, history, get, push, tag, remove, commit, distribution,
+];

@@ -1,0 +1,33 @@
+import type { Duplex } from 'node:stream';
+import type { ClientStreams } from '@berth/containers';
+import { frameHeader } from '@berth/engine-api';
+import { writeTo } from '@berth/http';
+
+export const STREAM_TYPES = {
+  raw: 'application/vnd.docker.raw-stream',
+  multiplexed: 'application/vnd.docker.multiplexed-stream',
+} as const;
+
+/** A hijacked connection as the container service sees it: output framed unless there is a terminal. */
+export function clientStreams(socket: Duplex, tty: boolean): ClientStreams & { end(): void } {
+  return {
+    input: inputOf(socket),
+    async write(stream, data) {
+      if (tty) return await writeTo(socket, data);
+      socket.cork();
+      socket.write(frameHeader(stream, data.length));
+      const written = writeTo(socket, data);
+      socket.uncork();
+      await written;
+    },
+    end: () => void socket.end(),
+  };
+}
+
+async function* inputOf(socket: Duplex): AsyncIterable<Uint8Array> {
+  try {
+    for await (const chunk of socket.iterator({ destroyOnReturn: false })) yield chunk as Uint8Array;
+  } catch {
+    // The client went away in the middle: for the container that is the end of its input.
+  }
+}
