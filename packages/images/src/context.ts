@@ -1,0 +1,38 @@
+import { KeyedLock } from '@berth/base';
+import { type Digest, hostPlatform, type Platform } from '@berth/oci';
+import { DEFAULT_LIMITS, type ImageLimits, type ImageServiceDeps } from './deps.ts';
+import { createDocuments, type Documents } from './documents.ts';
+import type { TransferEvent } from './image-service.ts';
+import { Limiter } from './limiter.ts';
+import { ImageRecords } from './records.ts';
+import { SharedWork } from './shared-work.ts';
+
+/** What every verb gets: the dependencies and the state that verbs share. */
+export interface ImageContext extends Omit<ImageServiceDeps, 'limits' | 'hostPlatform'> {
+  readonly limits: ImageLimits;
+  readonly hostPlatform: Platform;
+  readonly records: ImageRecords;
+  readonly documents: Documents;
+  /** Held per image digest while its names change or it is removed. */
+  readonly locks: KeyedLock;
+  readonly downloadSlots: Limiter;
+  /** Blobs being fetched, by digest. */
+  readonly downloads: SharedWork<void, TransferEvent>;
+  /** Snapshots being made, by chain ID. */
+  readonly unpacks: SharedWork<Digest, TransferEvent>;
+}
+
+export function createContext(deps: ImageServiceDeps): ImageContext {
+  const limits = { ...DEFAULT_LIMITS, ...deps.limits };
+  return {
+    ...deps,
+    limits,
+    hostPlatform: deps.hostPlatform ?? hostPlatform(),
+    records: new ImageRecords(deps.state, deps.clock),
+    documents: createDocuments(deps.content, limits),
+    locks: new KeyedLock(),
+    downloadSlots: new Limiter(limits.maxConcurrentDownloads),
+    downloads: new SharedWork(),
+    unpacks: new SharedWork(),
+  };
+}

@@ -1,0 +1,56 @@
+import type { Collectable } from '@berth/state';
+import { assignName } from './assign-name.ts';
+import { collectables } from './collectables.ts';
+import { createContext } from './context.ts';
+import { create } from './create.ts';
+import type { ImageServiceDeps } from './deps.ts';
+import { check, type ImageFinding } from './fsck.ts';
+import { history } from './history.ts';
+import type { ImageService } from './image-service.ts';
+import { importImage } from './import.ts';
+import { list } from './list.ts';
+import { load } from './load.ts';
+import { prune } from './prune.ts';
+import { pull } from './pull.ts';
+import { push } from './push.ts';
+import { recover } from './recover.ts';
+import { remove } from './remove.ts';
+import { resolve } from './resolve.ts';
+import { save } from './save.ts';
+import { tag } from './tag.ts';
+import { unpack } from './unpack.ts';
+import { writeLayer } from './write-layer.ts';
+
+/** The service with what the daemon needs of it besides. */
+export interface OwnedImageService extends ImageService {
+  /** Kinds `image`, `blob` and `snapshot` for the one mark-and-sweep. */
+  readonly collectables: readonly Collectable[];
+  /** Once, at daemon start, before any other call. */
+  recover(): Promise<void>;
+  /** Images' part of `berth system fsck`; an empty list means all is well. */
+  check(): Promise<readonly ImageFinding[]>;
+}
+
+export function createImageService(deps: ImageServiceDeps): OwnedImageService {
+  const context = createContext(deps);
+  return {
+    collectables: collectables(context),
+    recover: () => recover(context),
+    check: () => check(context),
+    resolve: (name, options) => resolve(context, name, options),
+    unpack: (image, options) => unpack(context, image, options),
+    pull: (reference, options) => pull(context, reference, options),
+    push: (reference, options) => push(context, reference, options),
+    load: (archive, options) => load(context, archive, options),
+    save: (names, options) => save(context, names, options),
+    import: (archive, options) => importImage(context, archive, options),
+    tag: (source, target) => tag(context, source, target),
+    remove: async (name, options) => (await remove(context, name, options)).items,
+    prune: (options) => prune(context, options),
+    list: (options) => list(context, options),
+    history: (name, options) => history(context, name, options),
+    create: (input, options) => create(context, input, options),
+    assignName: (name, target) => void assignName(context, name, target),
+    writeLayer: (key, options) => writeLayer(context, key, options),
+  };
+}

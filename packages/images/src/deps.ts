@@ -1,0 +1,89 @@
+import type { CallOptions, Clock, EmitEvent, Logger } from '@berth/base';
+import type { ContentStore } from '@berth/content';
+import type { ByteStream, CrossMounter, Digest, Platform, Reference, Target } from '@berth/oci';
+import type { Snapshotter } from '@berth/snapshots';
+import type { Collected, Leases, State } from '@berth/state';
+import type { RegistryCredential } from './image-service.ts';
+
+/** What the image service is made of; the daemon constructs and passes all of it. */
+export interface ImageServiceDeps {
+  readonly state: State;
+  readonly content: ContentStore;
+  readonly snapshotter: Snapshotter;
+  readonly registry: RepositoryOpener;
+  readonly layerTools: LayerTools;
+  readonly emit: EmitEvent;
+  /** Containers made from the image with this ID. */
+  readonly inUse: (imageId: Digest) => readonly ImageUser[];
+  readonly leases: Leases;
+  /**
+   * Runs one mark-and-sweep over all packages' collectables; the daemon composes it and lets no two run at once.
+   * Without it the service sweeps with its own collectables only, which is right where there is no builder.
+   */
+  readonly collect?: () => Promise<Pick<Collected, 'bytes'>>;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Existing directory for short-lived mounts. */
+  readonly mountRoot: string;
+  /** What `resolve` and `pull` choose without `platform`; default: this machine's. */
+  readonly hostPlatform?: Platform;
+  readonly limits?: Partial<ImageLimits>;
+}
+
+export interface ImageLimits {
+  /** Layers fetched at once, over all pulls. Default 3. */
+  readonly maxConcurrentDownloads: number;
+  /** Layers sent at once per push. Default 5. */
+  readonly maxConcurrentUploads: number;
+  /** Bytes of one manifest, index or configuration. Default 8 MiB. */
+  readonly maxDocumentBytes: number;
+  /** Layers of one image. Default 512. */
+  readonly maxLayers: number;
+  /** Entries of one index. Default 1024. */
+  readonly maxIndexEntries: number;
+  /** Files of a loaded archive. Default 20,000. */
+  readonly maxArchiveFiles: number;
+}
+
+export const DEFAULT_LIMITS: ImageLimits = {
+  maxConcurrentDownloads: 3,
+  maxConcurrentUploads: 5,
+  maxDocumentBytes: 8 * 1024 * 1024,
+  maxLayers: 512,
+  maxIndexEntries: 1024,
+  maxArchiveFiles: 20_000,
+};
+
+export interface ImageUser {
+  readonly id: string;
+  readonly running: boolean;
+}
+
+/** The part of `@berth/registry-client`'s `RegistryClient` that the service uses. */
+export interface RepositoryOpener {
+  repository(
+    reference: Reference,
+    options?: { readonly credential?: RegistryCredential },
+  ): Target & Partial<CrossMounter>;
+}
+
+/** What the service needs of `@berth/archive`; `createLayerTools` makes one. */
+export interface LayerTools {
+  /** Unpacks one layer, compressed or not, into `directory` and returns the digest of its uncompressed bytes. */
+  apply(
+    source: ByteStream,
+    target: { readonly directory: string; readonly whiteouts: 'overlay' | 'remove' },
+    options?: CallOptions & { readonly onBytes?: (bytes: number) => void },
+  ): Promise<{ readonly diffId: Digest }>;
+  /** The layer archive (uncompressed tar) that turns `lower` into `upper`; undefined when nothing differs. */
+  diff(
+    change:
+      | { readonly type: 'overlay'; readonly upper: string; readonly lowers: readonly string[] }
+      | { readonly type: 'trees'; readonly upper: string; readonly lower: string | undefined },
+    options?: CallOptions,
+  ): Promise<ByteStream>;
+  /** Gunzips, unzstds, unxzs or un-bzips whatever the first bytes say; passes plain bytes on. */
+  decompress(source: ByteStream, options?: CallOptions): ByteStream;
+  /** A fast gzip (several hundred MB/s) when the machine has one. */
+  readonly compress?: (source: ByteStream, options?: CallOptions) => ByteStream;
+}

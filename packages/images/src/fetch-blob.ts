@@ -1,0 +1,73 @@
+import type { CallOptions } from '@berth/base';
+import type { Ingest } from '@berth/content';
+import type { Descriptor, Fetcher } from '@berth/oci';
+import type { ImageContext } from './context.ts';
+import { LayerProgress, type Progress } from './progress.ts';
+
+/** Where else the bytes of a download go while they arrive. Called once, before the first byte. */
+export type OpenTee = () => { write(chunk: Uint8Array): Promise<void>; end(): void; fail(error: unknown): void };
+
+export interface FetchBlobOptions extends CallOptions {
+  readonly onEvent?: Progress | undefined;
+  /** Only used by a download that this call starts and that starts at the first byte. */
+  readonly tee?: OpenTee;
+}
+
+/**
+ * Makes sure a blob is in the store. Calls for the same blob share one download; one that was interrupted, also by the
+ * end of the process, goes on where it stopped. Throws `dataLoss` when size or digest are wrong; nothing is kept then.
+ */
+export async function fetchBlob(
+  context: ImageContext,
+  source: Fetcher,
+  blob: Descriptor,
+  options: FetchBlobOptions = {},
+): Promise<void> {
+  if (context.content.stat(blob.digest)) return;
+  await context.downloads.join(blob.digest, options, (signal, emit) =>
+    download(context, source, blob, { signal, onEvent: emit, ...(options.tee ? { tee: options.tee } : {}) }),
+  );
+}
+
+async function download(
+  context: ImageContext,
+  source: Fetcher,
+  blob: Descriptor,
+  options: FetchBlobOptions,
+): Promise<void> {
+  const { signal } = options;
+  const progress = new LayerProgress(blob, options.onEvent);
+  if (context.downloadSlots.busy) progress.phase('waiting');
+  using _slot = await context.downloadSlots.acquire({ signal });
+  if (context.content.stat(blob.digest)) return;
+  await using ingest = await context.content.ingest(`blob/${blob.digest}`, blob, { signal });
+  progress.bytes('downloading', ingest.offset);
+  const tee = ingest.offset === 0 ? options.tee?.() : undefined;
+  try {
+    await receive(source, blob, ingest, progress, { signal }, tee);
+    progress.phase('verifying');
+    await ingest.commit(blob);
+    tee?.end();
+  } catch (error) {
+    tee?.fail(error);
+    throw error;
+  }
+  progress.phase('downloaded');
+}
+
+async function receive(
+  source: Fetcher,
+  blob: Descriptor,
+  ingest: Ingest,
+  progress: LayerProgress,
+  options: CallOptions,
+  tee: ReturnType<OpenTee> | undefined,
+): Promise<void> {
+  if (ingest.offset >= blob.size) return;
+  // The registry client reconnects by itself; a source that ends early is found out by the size check of the commit.
+  const range = ingest.offset > 0 ? { range: { start: ingest.offset } } : {};
+  for await (const chunk of await source.fetch(blob, { ...options, ...range })) {
+    await Promise.all([ingest.write(chunk), tee?.write(chunk)]);
+    progress.bytes('downloading', ingest.offset);
+  }
+}

@@ -1,0 +1,55 @@
+import { chainIds, childrenOf, type Descriptor, type Digest, type Manifest } from '@berth/oci';
+import type { NodeRef } from '@berth/state';
+import type { ImageContext } from './context.ts';
+import { isContainerImage } from './documents.ts';
+
+/** A stored object that belongs to an image, and the bytes it takes on disk. */
+export interface Part extends NodeRef {
+  readonly kind: 'blob' | 'snapshot';
+  readonly bytes: number;
+}
+
+/**
+ * Every stored blob an image's target reaches, and the committed snapshots of its layers. What an index names but was
+ * not pulled is left out. A manifest that names itself, or others in a circle, is visited once.
+ */
+export async function footprint(context: ImageContext, target: Digest): Promise<readonly Part[]> {
+  const parts = new Map<string, Part>();
+  const queue: Digest[] = [target];
+  for (let digest = queue.pop(); digest !== undefined; digest = queue.pop()) {
+    const info = context.content.stat(digest);
+    if (!info || parts.has(digest)) continue;
+    parts.set(digest, { kind: 'blob', key: digest, bytes: info.size });
+    const document = await context.documents.tryManifest(digest);
+    if (!document) continue;
+    queue.push(...childrenOf(document).map((child) => child.digest));
+    for (const chainId of await chainOf(context, document)) {
+      if (!context.snapshotter.stat(chainId)) continue;
+      const { bytes } = await context.snapshotter.usage(chainId);
+      parts.set(`snapshot ${chainId}`, { kind: 'snapshot', key: chainId, bytes });
+    }
+  }
+  return [...parts.values()];
+}
+
+/** Chain IDs of the layers of a stored image manifest; none for an index or an artifact. */
+export async function chainOf(context: ImageContext, document: Manifest): Promise<readonly Digest[]> {
+  if (document.kind === 'index' || !isContainerImage(document.image)) return [];
+  if (!context.content.stat(document.image.config.digest)) return [];
+  try {
+    const config = await context.documents.config(document.image.config.digest);
+    return chainIds(config.rootfs.diff_ids as readonly Digest[]);
+  } catch {
+    // A configuration that cannot be decoded was never unpacked.
+    return [];
+  }
+}
+
+export const totalBytes = (parts: Iterable<Part>): number => {
+  let bytes = 0;
+  for (const part of parts) bytes += part.bytes;
+  return bytes;
+};
+
+/** What a descriptor of a name needs to be a database record. */
+export const bare = ({ mediaType, digest, size }: Descriptor): Descriptor => ({ mediaType, digest, size });

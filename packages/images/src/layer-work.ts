@@ -1,0 +1,207 @@
+import { type CallOptions, dataLoss, notFound, randomId, throwIfAborted } from '@berth/base';
+import type { Descriptor, Digest, Fetcher } from '@berth/oci';
+import type { ImageContext } from './context.ts';
+import { fetchBlob } from './fetch-blob.ts';
+import { openLease, snapshotRef } from './lease.ts';
+import { Pipe } from './pipe.ts';
+import { LayerProgress, type Progress } from './progress.ts';
+import { withTree } from './with-tree.ts';
+
+/** Keys of the active snapshots that layers are unpacked into. */
+export const UNPACK_PREFIX = 'unpack-';
+
+/** One layer of an image: what to fetch and which snapshot comes of it. */
+export interface LayerPlan {
+  readonly blob: Descriptor;
+  readonly diffId: Digest;
+  readonly chainId: Digest;
+}
+
+/** The layers of one image, lowest first, and where those that are not stored come from. */
+export interface LayerWork {
+  readonly plans: readonly LayerPlan[];
+  readonly source?: Fetcher;
+}
+
+export interface LayerOptions extends CallOptions {
+  readonly onEvent?: Progress | undefined;
+}
+
+export function planLayers(image: {
+  readonly layers: readonly Descriptor[];
+  readonly diffIds: readonly Digest[];
+  readonly chainIds: readonly Digest[];
+}): readonly LayerPlan[] {
+  return image.layers.flatMap((blob, at) => {
+    const diffId = image.diffIds[at];
+    const chainId = image.chainIds[at];
+    return diffId && chainId ? [{ blob, diffId, chainId }] : [];
+  });
+}
+
+/**
+ * Makes sure every layer is stored and unpacked, in parallel as far as fetching slots and the snapshot driver allow.
+ * The first failure ends the others. Throws `dataLoss` when a layer is not what the configuration says.
+ */
+export async function ensureLayers(context: ImageContext, work: LayerWork, options: LayerOptions = {}): Promise<void> {
+  await allOrNone(work.plans, options, (_plan, at, signal) => ensureLayer(context, work, at, { ...options, signal }));
+}
+
+/** Runs `task` for all items at once; when one fails the others are aborted and waited for. */
+export async function allOrNone<T>(
+  items: readonly T[],
+  options: CallOptions,
+  task: (item: T, at: number, signal: AbortSignal) => Promise<unknown>,
+): Promise<void> {
+  throwIfAborted(options.signal);
+  const abort = new AbortController();
+  const onAbort = (): void => abort.abort(options.signal?.reason);
+  options.signal?.addEventListener('abort', onAbort, { once: true });
+  let failure: { readonly error: unknown } | undefined;
+  try {
+    await Promise.all(
+      items.map(async (item, at) => {
+        try {
+          await task(item, at, abort.signal);
+        } catch (error) {
+          failure ??= { error };
+          abort.abort(error);
+        }
+      }),
+    );
+  } finally {
+    options.signal?.removeEventListener('abort', onAbort);
+  }
+  throwIfAborted(options.signal);
+  if (failure) throw failure.error;
+}
+
+/** Work on the same chain ID is shared between images; a layer's work keeps its parents' alive. */
+async function ensureLayer(context: ImageContext, work: LayerWork, at: number, options: LayerOptions): Promise<void> {
+  const plan = work.plans[at];
+  if (!plan) return;
+  const progress = new LayerProgress(plan.blob, options.onEvent);
+  const unpacked = isUnpacked(context, plan.chainId);
+  if (unpacked && context.content.stat(plan.blob.digest)) return progress.phase('exists');
+  if (unpacked) {
+    if (work.source) await fetchBlob(context, work.source, plan.blob, options);
+    return progress.phase('complete');
+  }
+  await context.unpacks.join(plan.chainId, options, async (signal, emit) => {
+    await makeSnapshot(context, work, at, { signal, onEvent: emit });
+    return plan.chainId;
+  });
+}
+
+export const isUnpacked = (context: ImageContext, chainId: Digest): boolean =>
+  context.snapshotter.stat(chainId)?.kind === 'committed';
+
+async function makeSnapshot(context: ImageContext, work: LayerWork, at: number, options: LayerOptions): Promise<void> {
+  const plan = work.plans[at];
+  if (!plan || isUnpacked(context, plan.chainId)) return;
+  const key = UNPACK_PREFIX + randomId();
+  using _lease = openLease(context, 'unpack', [snapshotRef(key)]);
+  let prepared = false;
+  const parent = work.plans[at - 1]?.chainId;
+  try {
+    if (context.snapshotter.capabilities.rebase) {
+      await context.snapshotter.prepare(key);
+      prepared = true;
+      const directory = context.snapshotter.diffPath(key);
+      if (directory === undefined) throw dataLoss(`snapshot ${key} has no directory of its own`);
+      await applyLayer(context, work, plan, { directory, whiteouts: 'overlay' }, options);
+      await ensureLayer(context, work, at - 1, { signal: options.signal });
+      await context.snapshotter.commit(plan.chainId, key, parent === undefined ? {} : { parent });
+    } else {
+      if (work.source) await fetchBlob(context, work.source, plan.blob, options);
+      await ensureLayer(context, work, at - 1, { signal: options.signal });
+      const mounts = await context.snapshotter.prepare(key, parent);
+      prepared = true;
+      await withTree(context, mounts, (directory) =>
+        applyLayer(context, work, plan, { directory, whiteouts: 'remove' }, options),
+      );
+      await context.snapshotter.commit(plan.chainId, key);
+    }
+    prepared = false;
+  } finally {
+    if (prepared) await context.snapshotter.remove(key);
+  }
+  new LayerProgress(plan.blob, options.onEvent).phase('complete');
+}
+
+interface ApplyTarget {
+  readonly directory: string;
+  readonly whiteouts: 'overlay' | 'remove';
+}
+
+/** Unpacks while downloading when the blob starts to come in now; from the store otherwise. */
+async function applyLayer(
+  context: ImageContext,
+  work: LayerWork,
+  plan: LayerPlan,
+  target: ApplyTarget,
+  options: LayerOptions,
+): Promise<void> {
+  const { blob } = plan;
+  const progress = new LayerProgress(blob, options.onEvent);
+  if (work.source && !context.content.stat(blob.digest)) {
+    const applied = await applyWhileFetching(context, work.source, blob, target, progress, options);
+    if (applied) return checkDiffId(plan, applied);
+  }
+  if (!context.content.stat(blob.digest))
+    throw notFound(`layer ${blob.digest} is not in the store; pull the image again`);
+  progress.bytes('extracting', 0);
+  const stored = await context.content.open(blob.digest, { signal: options.signal });
+  const { diffId } = await context.layerTools.apply(stored, target, {
+    signal: options.signal,
+    onBytes: (bytes) => progress.bytes('extracting', bytes),
+  });
+  checkDiffId(plan, diffId);
+}
+
+async function applyWhileFetching(
+  context: ImageContext,
+  source: Fetcher,
+  blob: Descriptor,
+  target: ApplyTarget,
+  progress: LayerProgress,
+  options: LayerOptions,
+): Promise<Digest | undefined> {
+  const pipe = new Pipe();
+  let fetched = false;
+  let applying: Promise<{ readonly diffId: Digest }> | undefined;
+  let gone = false;
+  const tee = (): Pipe => {
+    // The download may start after this caller was aborted, on behalf of another.
+    if (gone) return pipe;
+    applying = context.layerTools.apply(pipe.stream, target, {
+      signal: options.signal,
+      onBytes: (bytes) => {
+        if (fetched) progress.bytes('extracting', bytes);
+      },
+    });
+    // Seen below; until then a failure must not look unhandled, nor hold up the download.
+    applying.catch(() => pipe.close());
+    return pipe;
+  };
+  try {
+    await fetchBlob(context, source, blob, { ...options, tee });
+    fetched = true;
+    if (applying === undefined) return undefined;
+    progress.bytes('extracting', 0);
+    return (await applying).diffId;
+  } catch (error) {
+    pipe.fail(error);
+    // The directory is about to be removed: nobody may write to it any more.
+    await applying?.catch(() => undefined);
+    throw error;
+  } finally {
+    gone = true;
+    pipe.close();
+  }
+}
+
+function checkDiffId(plan: LayerPlan, actual: Digest): void {
+  if (actual !== plan.diffId)
+    throw dataLoss(`layer ${plan.blob.digest} unpacks to ${actual}, but the image's configuration says ${plan.diffId}`);
+}

@@ -1,0 +1,107 @@
+import { type CallOptions, dataLoss, invalid, throwIfAborted } from '@berth/base';
+import { type ByteStream, chainIds, familiarString, type Platform, parseReference } from '@berth/oci';
+import type { ArchivedImage } from './archived-image.ts';
+import { sweep } from './collectables.ts';
+import type { ImageContext } from './context.ts';
+import { checkedDiffIds } from './documents.ts';
+import { emitImage } from './events.ts';
+import type { LoadedImage, TransferEvent } from './image-service.ts';
+import { type Lease, openLease, snapshotRef } from './lease.ts';
+import { imagesOfDockerArchive } from './load-docker-archive.ts';
+import { imagesOfLayout } from './load-layout.ts';
+import { spoolArchive } from './load-spool.ts';
+import { imagesOfV1Archive } from './load-v1-archive.ts';
+import { choose, isComplete, platformOf, type StoredManifest, storedManifests } from './resolve.ts';
+import { unpack } from './unpack.ts';
+
+export interface LoadOptions extends CallOptions {
+  readonly platform?: Platform;
+  readonly onProgress?: (event: TransferEvent) => void;
+}
+
+/**
+ * Takes images from an archive in one pass. An archive that is both an OCI layout and a docker-archive is read as the
+ * layout, so that manifests keep their digests. Everything is stored, checked and unpacked before the first name is
+ * assigned; after an error nothing of the archive is left. Throws `invalid`, `dataLoss`, `tooLarge`, `notFound`.
+ */
+export async function load(
+  context: ImageContext,
+  archive: ByteStream,
+  options: LoadOptions = {},
+): Promise<readonly LoadedImage[]> {
+  try {
+    using lease = openLease(context, 'load');
+    return await loadLeased(context, lease, archive, options);
+  } finally {
+    // Whatever no name holds now: all of it after an error, files that no image of the archive uses otherwise.
+    await sweepQuietly(context);
+  }
+}
+
+async function sweepQuietly(context: ImageContext): Promise<void> {
+  try {
+    await sweep(context);
+  } catch (error) {
+    context.logger.warn('could not remove what a load left', { error });
+  }
+}
+
+async function loadLeased(
+  context: ImageContext,
+  lease: Lease,
+  archive: ByteStream,
+  options: LoadOptions,
+): Promise<readonly LoadedImage[]> {
+  const spool = await spoolArchive(context, lease, context.layerTools.decompress(archive, options), options);
+  const images =
+    (await imagesOfLayout(context, spool)) ??
+    (await imagesOfDockerArchive(context, lease, spool, options)) ??
+    (await imagesOfV1Archive(context, lease, spool, options));
+  if (!images) throw invalid('invalid archive: does not contain a manifest.json or an index.json');
+  for (const image of images) await verify(context, lease, image, options);
+  throwIfAborted(options.signal);
+  return publish(context, images);
+}
+
+/** At least one platform must be there in full, and it must unpack. */
+async function verify(
+  context: ImageContext,
+  lease: Lease,
+  { target, names }: ArchivedImage,
+  options: LoadOptions,
+): Promise<void> {
+  if (context.content.stat(target.digest)?.size !== target.size)
+    throw dataLoss(`the archive names ${target.digest} with ${target.size} bytes but does not hold it`);
+  const whole = (await storedManifests(context, target, options)).filter(
+    (each) => isComplete(context, each.manifest) && sizesMatch(context, each),
+  );
+  const chosen = choose(context, whole, options.platform);
+  if (!chosen)
+    throw dataLoss(
+      `the archive does not hold ${names[0] ?? target.digest} in full${options.platform ? ' for the platform asked for' : ''}: layers are missing`,
+    );
+  const diffIds = checkedDiffIds(chosen.config, chosen.manifest.layers);
+  const platform = platformOf(chosen.config);
+  if (platform.os !== 'linux') return;
+  const chain = chainIds(diffIds);
+  lease.add(chain.map(snapshotRef));
+  const { signal, onProgress } = options;
+  await unpack(context, { layers: chosen.manifest.layers, diffIds, chainIds: chain, platform }, { signal, onProgress });
+}
+
+const sizesMatch = (context: ImageContext, { manifest }: StoredManifest): boolean =>
+  [manifest.config, ...manifest.layers].every((blob) => context.content.stat(blob.digest)?.size === blob.size);
+
+function publish(context: ImageContext, images: readonly ArchivedImage[]): readonly LoadedImage[] {
+  context.records.transaction(() => {
+    for (const { target, names } of images) {
+      for (const name of names) context.records.put(name, target);
+      context.records.keepDangling(target);
+    }
+  });
+  return images.flatMap(({ target, names }): readonly LoadedImage[] => {
+    emitImage(context, 'load', target.digest);
+    const id = target.digest;
+    return names.length === 0 ? [{ id }] : names.map((name) => ({ id, name: familiarString(parseReference(name)) }));
+  });
+}

@@ -1,0 +1,36 @@
+import {
+  type Digest,
+  familiarString,
+  normalizedString,
+  parseReference,
+  type Reference,
+  withDefaultTag,
+} from '@berth/oci';
+import { isDanglingName } from './records.ts';
+
+/** The record name of what a user typed: `busybox` is `docker.io/library/busybox:latest`. Throws `invalid`. */
+export const recordName = (text: string): string => recordNameOf(parseReference(text));
+
+/** The record name of a reference; a tag beside a digest means nothing, as in docker. */
+export function recordNameOf(reference: Reference): string {
+  if (reference.digest === undefined) return normalizedString(withDefaultTag(reference));
+  const { tag: _ignored, ...exact } = reference;
+  return normalizedString(exact);
+}
+
+export const familiarOf = (text: string): string => familiarString(withDefaultTag(parseReference(text)));
+
+/** References among the record names of one image. */
+export const referencesOf = (names: readonly string[]): readonly Reference[] =>
+  names.filter((name) => !isDanglingName(name)).map((name) => parseReference(name));
+
+/** The two lists docker shows: names with tags, and `repository@digest` for every repository that has the image. */
+export function repositoryNames(
+  names: readonly string[],
+  digest: Digest,
+): { readonly repoTags: readonly string[]; readonly repoDigests: readonly string[] } {
+  const references = referencesOf(names);
+  const repoTags = references.filter((reference) => reference.tag !== undefined).map((r) => familiarString(r));
+  const repoDigests = references.map(({ domain, path }) => familiarString({ domain, path, digest }));
+  return { repoTags: [...new Set(repoTags)].sort(), repoDigests: [...new Set(repoDigests)].sort() };
+}

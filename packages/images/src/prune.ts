@@ -1,0 +1,40 @@
+import { type CallOptions, isKind, throwIfAborted } from '@berth/base';
+import type { ImageContext } from './context.ts';
+import type { ImageSummary, RemovedItem } from './image-service.ts';
+import { list } from './list.ts';
+import { isDangling } from './list-filters.ts';
+import { remove } from './remove.ts';
+
+export interface PruneOptions extends CallOptions {
+  /** Only images without a name; otherwise every image that no container uses. */
+  readonly dangling: boolean;
+  readonly matches?: (image: ImageSummary) => boolean;
+}
+
+/** Removes images that nothing uses. `bytes` is what the file systems got back. */
+export async function prune(
+  context: ImageContext,
+  options: PruneOptions,
+): Promise<{ readonly removed: readonly RemovedItem[]; readonly bytes: number }> {
+  const removed: RemovedItem[] = [];
+  let bytes = 0;
+  for (const image of await list(context, { all: true })) {
+    throwIfAborted(options.signal);
+    if (options.dangling && !isDangling(image)) continue;
+    if (context.inUse(image.id).length > 0 || options.matches?.(image) === false) continue;
+    // By every name, since an ID with several names would be refused without force.
+    const names = isDangling(image) ? [image.id] : image.repoTags.length ? image.repoTags : image.repoDigests;
+    for (const name of names) {
+      try {
+        const result = await remove(context, name, options);
+        removed.push(...result.items);
+        bytes += result.bytes;
+      } catch (error) {
+        // Gone, or in use since the list was made.
+        if (!isKind(error, 'notFound', 'conflict')) throw error;
+      }
+    }
+  }
+  if (removed.length > 0) context.emit('image', 'prune', '', { reclaimed: String(bytes) });
+  return { removed, bytes };
+}

@@ -1,0 +1,148 @@
+import { type CallOptions, invalid, notFound, shortId, tooLarge } from '@berth/base';
+import {
+  chainIds,
+  type Descriptor,
+  type Digest,
+  type Fetcher,
+  familiarString,
+  formatPlatform,
+  type ImageManifest,
+  isManifestType,
+  MAX_MANIFEST_SIZE,
+  type Manifest,
+  matchPlatform,
+  type Platform,
+  parseReference,
+  type Reference,
+  selectManifests,
+  withDefaultTag,
+} from '@berth/oci';
+import type { ImageContext } from './context.ts';
+import { checkedDiffIds, isContainerImage } from './documents.ts';
+import { emitTransfer } from './events.ts';
+import { fetchBlob } from './fetch-blob.ts';
+import { bare } from './footprint.ts';
+import type { PullOptions, PullResult, RegistryCredential } from './image-service.ts';
+import { allOrNone, ensureLayers, planLayers } from './layer-work.ts';
+import { blobRef, type Lease, openLease, snapshotRef } from './lease.ts';
+import { recordNameOf } from './names.ts';
+import { platformOf } from './resolve.ts';
+import { canUnpack } from './unpack.ts';
+
+/** One pull under way. */
+interface Pull {
+  readonly context: ImageContext;
+  readonly reference: Reference;
+  readonly source: Fetcher;
+  readonly lease: Lease;
+  readonly options: PullOptions;
+}
+
+/**
+ * Fetches an image and unpacks it. Of an index the index itself and the one manifest for the platform are stored. The
+ * name is assigned at the very end; a pull that is cut short leaves no image, but what it fetched of the layer it was
+ * at stays for the next one. Throws `notFound` (no such image or platform), `dataLoss`, and the registry's errors.
+ */
+export async function pull(context: ImageContext, name: string, options: PullOptions): Promise<PullResult> {
+  const reference = withDefaultTag(parseReference(name));
+  const repository = context.registry.repository(reference, credentialOf(options));
+  const tagOrDigest = reference.digest ?? reference.tag ?? 'latest';
+  options.onProgress?.({ type: 'message', id: tagOrDigest, text: `Pulling from ${reference.path}` });
+  const target = bare(await repository.resolve(tagOrDigest, options));
+  if (reference.digest !== undefined && target.digest !== reference.digest)
+    throw invalid(`the registry answered ${target.digest} when asked for ${reference.digest}`);
+  using lease = openLease(context, 'pull');
+  const work: Pull = { context, reference, source: repository, lease, options };
+  const { descriptor, manifest } = await fetchManifest(work, target);
+  await fetchImage(work, descriptor, manifest);
+  return assign(work, target);
+}
+
+export const credentialOf = ({ credential }: PullOptions): { readonly credential?: RegistryCredential } =>
+  credential ? { credential } : {};
+
+async function fetchManifest(
+  pull: Pull,
+  target: Descriptor,
+): Promise<{ readonly descriptor: Descriptor; readonly manifest: ImageManifest }> {
+  const document = await fetchDocument(pull, target);
+  if (document.kind === 'image') return { descriptor: target, manifest: document.image };
+  const wanted = pull.options.platform ?? pull.context.hostPlatform;
+  const [chosen] = selectManifests(document.index, wanted);
+  if (!chosen) throw noPlatform(wanted);
+  const entry = await fetchDocument(pull, chosen);
+  if (entry.kind === 'index')
+    throw invalid(`the index ${target.digest} holds another index for ${formatPlatform(wanted)}`);
+  return { descriptor: chosen, manifest: entry.image };
+}
+
+const noPlatform = (platform: Platform): Error =>
+  notFound(`no matching manifest for ${formatPlatform(platform)} in the manifest list entries`);
+
+async function fetchDocument(pull: Pull, descriptor: Descriptor): Promise<Manifest> {
+  if (descriptor.size > MAX_MANIFEST_SIZE)
+    throw tooLarge(
+      `manifest ${descriptor.digest} has ${descriptor.size} bytes; at most ${MAX_MANIFEST_SIZE} are accepted`,
+    );
+  if (descriptor.mediaType !== '' && !isManifestType(descriptor.mediaType))
+    throw invalid(`unsupported manifest media type ${descriptor.mediaType.slice(0, 200)}`);
+  pull.lease.add([blobRef(descriptor.digest)]);
+  await fetchBlob(pull.context, pull.source, descriptor, pull.options);
+  seen(pull, descriptor.digest);
+  return await pull.context.documents.manifest(descriptor.digest, pull.options);
+}
+
+async function fetchImage(pull: Pull, descriptor: Descriptor, manifest: ImageManifest): Promise<void> {
+  const { context, options } = pull;
+  pull.lease.add([manifest.config, ...manifest.layers].map((blob) => blobRef(blob.digest)));
+  const signal = options.signal;
+  if (!isContainerImage(manifest)) {
+    const blobs = [...new Map([manifest.config, ...manifest.layers].map((blob) => [blob.digest, blob])).values()];
+    return await fetchAll(pull, blobs, { signal });
+  }
+  await fetchBlob(context, pull.source, manifest.config, { signal });
+  seen(pull, manifest.config.digest);
+  const config = await context.documents.config(manifest.config.digest, { signal });
+  const platform = platformOf(config);
+  if (options.platform && !matchPlatform(options.platform, platform))
+    throw notFound(
+      `image with reference ${familiarString(pull.reference)} was found but its platform (${formatPlatform(platform)}) does not match the specified platform (${formatPlatform(options.platform)})`,
+      { details: { digest: descriptor.digest } },
+    );
+  const diffIds = checkedDiffIds(config, manifest.layers);
+  announce(pull, manifest.layers);
+  if (!canUnpack({ platform })) return await fetchAll(pull, manifest.layers, { signal });
+  const chain = chainIds(diffIds);
+  pull.lease.add(chain.map(snapshotRef));
+  const plans = planLayers({ layers: manifest.layers, diffIds, chainIds: chain });
+  await ensureLayers(context, { plans, source: pull.source }, { signal, onEvent: options.onProgress });
+  for (const layer of manifest.layers) seen(pull, layer.digest);
+}
+
+async function fetchAll(pull: Pull, blobs: readonly Descriptor[], options: CallOptions): Promise<void> {
+  await allOrNone(blobs, options, async (blob, _at, signal) => {
+    const { onProgress } = pull.options;
+    await fetchBlob(pull.context, pull.source, blob, { signal, onEvent: onProgress });
+    seen(pull, blob.digest);
+    onProgress?.({ type: 'layer', digest: blob.digest, phase: 'complete' });
+  });
+}
+
+function announce(pull: Pull, layers: readonly Descriptor[]): void {
+  for (const layer of layers)
+    if (!pull.context.content.stat(layer.digest))
+      pull.options.onProgress?.({ type: 'message', id: shortId(layer.digest), text: 'Pulling fs layer' });
+}
+
+const seen = (pull: Pull, digest: Digest): void =>
+  pull.context.records.addSource(digest, pull.reference.domain, pull.reference.path);
+
+function assign(pull: Pull, target: Descriptor): PullResult {
+  const { context, reference } = pull;
+  const before = context.records.transaction(() => {
+    context.records.setFacts(target.digest, { lastTagged: context.clock.now().getTime() });
+    return context.records.put(recordNameOf(reference), target);
+  });
+  emitTransfer(context, 'pull', reference);
+  return { reference: familiarString(reference), target, changed: before?.digest !== target.digest };
+}

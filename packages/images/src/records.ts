@@ -1,0 +1,174 @@
+import type { Clock } from '@berth/base';
+import type { Descriptor, Digest } from '@berth/oci';
+import type { State } from '@berth/state';
+
+/** One name of one image, as the database has it. */
+export interface ImageRecord {
+  /** Normalized reference, or `<none>@sha256:...`. */
+  readonly name: string;
+  readonly target: Descriptor;
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
+}
+
+/** What is known about an image that its bytes do not say. */
+export interface ImageFacts {
+  readonly parent?: Digest;
+  /** Milliseconds since the epoch. */
+  readonly lastTagged?: number;
+}
+
+interface Row {
+  name: string;
+  digest: string;
+  media_type: string;
+  size: number;
+  created_at: number;
+  updated_at: number;
+}
+
+const record = (row: Row): ImageRecord => ({
+  name: row.name,
+  target: { mediaType: row.media_type, digest: row.digest as Digest, size: row.size },
+  createdAt: new Date(row.created_at),
+  updatedAt: new Date(row.updated_at),
+});
+
+export const DANGLING = '<none>@';
+export const danglingName = (digest: Digest): string => `${DANGLING}${digest}`;
+export const isDanglingName = (name: string): boolean => name.startsWith(DANGLING);
+
+/** The image tables. Synchronous; callers wrap several calls in one transaction. */
+export class ImageRecords {
+  readonly #state: State;
+  readonly #clock: Clock;
+
+  constructor(state: State, clock: Clock) {
+    this.#state = state;
+    this.#clock = clock;
+  }
+
+  transaction<T>(work: () => T): T {
+    return this.#state.transaction(work);
+  }
+
+  all(): readonly ImageRecord[] {
+    return this.#state.all<Row>('SELECT * FROM images ORDER BY name').map(record);
+  }
+
+  get(name: string): ImageRecord | undefined {
+    const row = this.#state.get<Row>('SELECT * FROM images WHERE name = ?', name);
+    return row && record(row);
+  }
+
+  withDigest(digest: Digest): readonly ImageRecord[] {
+    return this.#state.all<Row>('SELECT * FROM images WHERE digest = ? ORDER BY name', digest).map(record);
+  }
+
+  /** Targets whose hex digest starts with `prefix` (lower-case hex). */
+  targetsWithPrefix(prefix: string): readonly Descriptor[] {
+    const rows = this.#state.all<Row>(
+      'SELECT * FROM images WHERE digest >= ? AND digest < ? GROUP BY digest LIMIT 2',
+      `sha256:${prefix}`,
+      `sha256:${prefix}g`,
+    );
+    return rows.map((row) => record(row).target);
+  }
+
+  /**
+   * Points `name` at `target`. An image that loses its last name this way stays, dangling; one that gains a name is no
+   * longer dangling. Returns what the name pointed at before.
+   */
+  put(name: string, target: Descriptor): Descriptor | undefined {
+    return this.#state.transaction(() => {
+      const before = this.get(name);
+      const now = this.#clock.now().getTime();
+      this.#state.run(
+        `INSERT INTO images (name, digest, media_type, size, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?)
+         ON CONFLICT(name) DO UPDATE SET digest = excluded.digest, media_type = excluded.media_type,
+           size = excluded.size, updated_at = excluded.updated_at`,
+        name,
+        target.digest,
+        target.mediaType,
+        target.size,
+        now,
+        now,
+      );
+      if (!isDanglingName(name)) {
+        this.delete(danglingName(target.digest));
+        if (before && before.target.digest !== target.digest) this.keepDangling(before.target);
+      }
+      return before?.target;
+    });
+  }
+
+  /** Gives an image without a name the dangling one; nothing when it has a name. */
+  keepDangling(target: Descriptor): void {
+    if (this.withDigest(target.digest).length === 0) this.put(danglingName(target.digest), target);
+  }
+
+  delete(name: string): boolean {
+    return this.#state.run('DELETE FROM images WHERE name = ?', name).changes > 0;
+  }
+
+  facts(digest: Digest): ImageFacts {
+    const row = this.#state.get<{ doc: string }>('SELECT doc FROM image_facts WHERE digest = ?', digest);
+    return row ? (JSON.parse(row.doc) as ImageFacts) : {};
+  }
+
+  setFacts(digest: Digest, facts: ImageFacts): void {
+    this.#state.transaction(() => {
+      const doc = JSON.stringify({ ...this.facts(digest), ...facts });
+      this.#state.run(
+        'INSERT INTO image_facts VALUES (?, ?) ON CONFLICT(digest) DO UPDATE SET doc = excluded.doc',
+        digest,
+        doc,
+      );
+    });
+  }
+
+  deleteFacts(digest: Digest): void {
+    this.#state.run('DELETE FROM image_facts WHERE digest = ?', digest);
+  }
+
+  /** Parent of every image that has one. */
+  parents(): ReadonlyMap<Digest, Digest> {
+    const rows = this.#state.all<{ digest: string; doc: string }>('SELECT digest, doc FROM image_facts');
+    const parents = new Map<Digest, Digest>();
+    for (const row of rows) {
+      const { parent } = JSON.parse(row.doc) as ImageFacts;
+      if (parent) parents.set(row.digest as Digest, parent);
+    }
+    return parents;
+  }
+
+  addSource(digest: Digest, registry: string, repository: string): void {
+    this.#state.run('INSERT OR IGNORE INTO blob_sources VALUES (?, ?, ?)', digest, registry, repository);
+  }
+
+  /** Repositories of one registry that had this blob when last seen. */
+  sources(digest: Digest, registry: string): readonly string[] {
+    return this.#state
+      .all<{ repository: string }>(
+        'SELECT repository FROM blob_sources WHERE digest = ? AND registry = ? LIMIT 8',
+        digest,
+        registry,
+      )
+      .map((row) => row.repository);
+  }
+
+  /** Whether this repository was seen to have the blob. */
+  hasSource(digest: Digest, registry: string, repository: string): boolean {
+    const row = this.#state.get(
+      'SELECT 1 AS seen FROM blob_sources WHERE digest = ? AND registry = ? AND repository = ?',
+      digest,
+      registry,
+      repository,
+    );
+    return row !== undefined;
+  }
+
+  deleteSources(digest: Digest): void {
+    this.#state.run('DELETE FROM blob_sources WHERE digest = ?', digest);
+  }
+}

@@ -1,0 +1,53 @@
+import { type CallOptions, randomId } from '@berth/base';
+import { type ByteStream, createDigester, type Descriptor, type Digest } from '@berth/oci';
+import type { ImageContext } from './context.ts';
+import { blobRef, type Lease } from './lease.ts';
+
+/**
+ * Stores bytes whose digest is not known before their end. Nothing stays when the stream fails. The blob is leased
+ * before it exists.
+ */
+export async function storeStream(
+  context: ImageContext,
+  lease: Lease,
+  source: ByteStream,
+  mediaType: string,
+  options: CallOptions = {},
+): Promise<Descriptor> {
+  await using ingest = await context.content.ingest(`stream/${randomId()}`, undefined, options);
+  try {
+    const digester = createDigester();
+    for await (const chunk of source) {
+      const written = ingest.write(chunk);
+      digester.update(chunk);
+      await written;
+    }
+    const descriptor = { mediaType, digest: digester.digest(), size: digester.size };
+    lease.add([blobRef(descriptor.digest)]);
+    await ingest.commit(descriptor);
+    return descriptor;
+  } catch (error) {
+    await ingest.abort();
+    throw error;
+  }
+}
+
+/** Passes a stream on and learns its digest and size. */
+export class Hashing {
+  readonly #digester = createDigester();
+
+  async *pass(source: ByteStream): AsyncGenerator<Uint8Array> {
+    for await (const chunk of source) {
+      this.#digester.update(chunk);
+      yield chunk;
+    }
+  }
+
+  get digest(): Digest {
+    return this.#digester.digest();
+  }
+
+  get size(): number {
+    return this.#digester.size;
+  }
+}

@@ -1,0 +1,99 @@
+import { type CallOptions, invalid, notFound } from '@berth/base';
+import { type ByteStream, chainId, type Digest, MEDIA_TYPES } from '@berth/oci';
+import type { ImageContext } from './context.ts';
+import type { WrittenLayer } from './image-service.ts';
+import { type Lease, openLease, snapshotRef } from './lease.ts';
+import { Hashing, storeStream } from './store-stream.ts';
+import { withTree } from './with-tree.ts';
+
+export interface WriteLayerOptions extends CallOptions {
+  readonly parentChainId?: Digest;
+  readonly commit: boolean;
+}
+
+/**
+ * One pass: the changes are archived, hashed (diff ID), compressed where a fast gzip is installed (else stored as they
+ * are) and hashed again (blob) on their way into the store. With `commit` the active snapshot itself becomes the
+ * layer's committed snapshot. The caller leases or names the result before it lets go of the snapshot. Throws
+ * `notFound` (no such snapshot), `invalid` (not an active one).
+ */
+export async function writeLayer(
+  context: ImageContext,
+  snapshotKey: string,
+  options: WriteLayerOptions,
+): Promise<WrittenLayer> {
+  const snapshot = context.snapshotter.stat(snapshotKey);
+  if (!snapshot) throw notFound(`snapshot ${snapshotKey} not found`);
+  if (snapshot.kind !== 'active') throw invalid(`snapshot ${snapshotKey} is ${snapshot.kind}, not active`);
+  using lease = openLease(context, 'write-layer', [snapshotRef(snapshotKey)]);
+  const layer = await withDiff(context, snapshotKey, snapshot.parent, options, (diff) =>
+    storeLayer(context, lease, diff, options),
+  );
+  if (layer === undefined) return {};
+  const parent = options.parentChainId;
+  const chain = chainId(parent, layer.diffId);
+  lease.add([snapshotRef(chain)]);
+  if (options.commit && !context.snapshotter.stat(chain)) await context.snapshotter.commit(chain, snapshotKey);
+  return { layer: { ...layer, chainId: chain } };
+}
+
+async function withDiff<T>(
+  context: ImageContext,
+  key: string,
+  parent: string | undefined,
+  options: CallOptions,
+  work: (diff: ByteStream) => Promise<T>,
+): Promise<T> {
+  const { snapshotter, layerTools } = context;
+  const upper = snapshotter.diffPath(key);
+  if (upper !== undefined)
+    return await work(await layerTools.diff({ type: 'overlay', upper, lowers: snapshotter.lowerPaths(key) }, options));
+  const [lower] = parent === undefined ? [] : snapshotter.lowerPaths(key);
+  return await withTree(context, await snapshotter.mounts(key), async (directory) =>
+    work(await layerTools.diff({ type: 'trees', upper: directory, lower }, options)),
+  );
+}
+
+type StoredLayer = Omit<NonNullable<WrittenLayer['layer']>, 'chainId'>;
+
+/** Stores an uncompressed layer archive; undefined when it holds nothing. */
+export async function storeLayer(
+  context: ImageContext,
+  lease: Lease,
+  archive: ByteStream,
+  options: CallOptions,
+): Promise<StoredLayer | undefined> {
+  const filled = await unlessEmpty(archive);
+  if (filled === undefined) return undefined;
+  const { compress } = context.layerTools;
+  if (!compress) {
+    const descriptor = await storeStream(context, lease, filled, MEDIA_TYPES.ociLayer, options);
+    return { descriptor, diffId: descriptor.digest };
+  }
+  const plain = new Hashing();
+  const packed = compress(plain.pass(filled), options);
+  const descriptor = await storeStream(context, lease, packed, MEDIA_TYPES.ociLayerGzip, options);
+  return { descriptor, diffId: plain.digest };
+}
+
+/** The same stream, or undefined for a tar without entries: one that is empty or starts with its end mark, a zero block. */
+async function unlessEmpty(archive: ByteStream): Promise<ByteStream | undefined> {
+  const chunks = archive[Symbol.asyncIterator]();
+  for (;;) {
+    const first = await chunks.next();
+    if (first.done || first.value[0] === 0) {
+      await chunks.return?.();
+      return undefined;
+    }
+    if (first.value.byteLength > 0) return startingWith(first.value, chunks);
+  }
+}
+
+async function* startingWith(first: Uint8Array, rest: AsyncIterator<Uint8Array>): AsyncGenerator<Uint8Array> {
+  try {
+    yield first;
+    for (let next = await rest.next(); !next.done; next = await rest.next()) yield next.value;
+  } finally {
+    await rest.return?.();
+  }
+}
