@@ -1,0 +1,47 @@
+import type { CallOptions, Logger } from '@berth/base';
+
+/** What a user logged in with; structurally the image service's credential. */
+export interface RegistryCredential {
+  readonly username?: string;
+  readonly password?: string;
+  /** OAuth2 refresh token from an earlier login. */
+  readonly identityToken?: string;
+  /** Bearer token to send as it is. */
+  readonly registryToken?: string;
+}
+
+/** Looks up what to authenticate with at a registry (`docker.io`, `host:5000`). */
+export type FindCredential = (domain: string, options?: CallOptions) => Promise<RegistryCredential | undefined>;
+
+export interface TransferLimits {
+  /** Longest silence on a connection, milliseconds. */
+  readonly stallMs: number;
+  readonly connectMs: number;
+  /** Tries for one request, and reconnects without progress of one blob. */
+  readonly attempts: number;
+  /** First pause between tries, doubled each time, with jitter, milliseconds. */
+  readonly backoffMs: number;
+  /** Longest pause, also when the registry asks for more, milliseconds. */
+  readonly maxBackoffMs: number;
+}
+
+export const DEFAULT_TRANSFER_LIMITS: TransferLimits = {
+  stallMs: 30_000,
+  connectMs: 15_000,
+  attempts: 5,
+  backoffMs: 250,
+  maxBackoffMs: 20_000,
+};
+
+export interface RegistryClientOptions {
+  readonly credentials?: FindCredential;
+  /** `host[:port]` or CIDR: TLS certificates are not verified and plain HTTP is tried too. Loopback always is. */
+  readonly insecureRegistries?: readonly string[];
+  /** Base URLs tried first for pulls from docker.io. */
+  readonly mirrors?: readonly string[];
+  /** Directories with `<host[:port]>/{*.crt,*.cert,*.key}`, default `/etc/docker/certs.d`. */
+  readonly certificateDirectories?: readonly string[];
+  readonly userAgent?: string;
+  readonly logger?: Logger;
+  readonly limits?: Partial<TransferLimits>;
+}

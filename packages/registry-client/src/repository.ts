@@ -1,0 +1,267 @@
+import { type CallOptions, isKind, type Logger, sleep, wrap } from '@berth/base';
+import {
+  type CrossMounter,
+  type Deleter,
+  type Descriptor,
+  type Digest,
+  decodeManifest,
+  isDigest,
+  isManifestType,
+  MAX_MANIFEST_SIZE,
+  type Reference,
+  type ReferrerLister,
+  type ResumablePusher,
+  readAll,
+  streamOf,
+  type Target,
+  verifyBytes,
+} from '@berth/oci';
+import { blobStream } from './blob-stream.ts';
+import { isUnreachable } from './failures.ts';
+import { type FetchedManifest, getManifest, headManifest, putManifest } from './manifests.ts';
+import type { TransferLimits } from './options.ts';
+import { pages } from './pages.ts';
+import type { Session } from './session.ts';
+import { expectStatus, type TransportResponse } from './transport.ts';
+import { mayRetryUpload, mountBlob, type UploadContext, uploadBlob } from './upload.ts';
+import { explainPull } from './wording.ts';
+
+/**
+ * One repository on a registry. References are tags or digests. Errors are worded as dockerd words them; credentials
+ * appear in none.
+ */
+export interface Repository extends Target, CrossMounter, ReferrerLister, Deleter, ResumablePusher {
+  readonly reference: Reference;
+  tags(options?: CallOptions): Promise<readonly string[]>;
+}
+
+export interface RepositoryContext {
+  readonly reference: Reference;
+  /** In the order to try them. */
+  readonly sessions: readonly Session[];
+  readonly limits: TransferLimits;
+  readonly logger: Logger;
+  readonly chunkBytes: number | undefined;
+}
+
+const MAX_TAGS = 100_000;
+const KEPT_MANIFESTS = 8;
+
+const rangeHeader = (start: number, end: number | undefined): Record<string, string> =>
+  start === 0 && end === undefined ? {} : { range: `bytes=${start}-${end === undefined ? '' : end - 1}` };
+
+export function createRepository(context: RepositoryContext): Repository {
+  const { reference: repository, limits, logger } = context;
+  const { path, domain } = repository;
+  const pull = [`repository:${path}:pull`];
+  const push = [`repository:${path}:pull,push`];
+  const sent = new Map<Digest, FetchedManifest>();
+  let chosen: Session | undefined;
+  const skipped = new Set<Session>();
+
+  /** Tries endpoints in order: mirrors may fail in any way, the registry's own only by not being there. */
+  const trySessions = async <T>(mirrors: boolean, work: (session: Session) => Promise<T>): Promise<T> => {
+    const candidates = context.sessions.filter(
+      (session) => (mirrors || !session.endpoint.mirror) && !skipped.has(session),
+    );
+    const order =
+      chosen !== undefined && candidates.includes(chosen) && !chosen.endpoint.mirror ? [chosen] : candidates;
+    for (const [index, session] of order.entries()) {
+      const last = index === order.length - 1;
+      try {
+        const result = await work(session);
+        if (!session.endpoint.mirror) chosen = session;
+        return result;
+      } catch (error) {
+        const next = session.endpoint.mirror ? !isKind(error, 'cancelled') : isUnreachable(error);
+        if (last || !next) {
+          if (!session.endpoint.mirror && !isUnreachable(error)) chosen = session;
+          throw error;
+        }
+        if (isUnreachable(error)) skipped.add(session);
+        logger.debug('endpoint failed, trying the next', { endpoint: session.endpoint.base, error });
+      }
+    }
+    throw wrap('no endpoint to try', new Error(domain), 'unavailable');
+  };
+
+  const uploadContext = (session: Session): UploadContext => ({
+    session,
+    path,
+    scopes: push,
+    chunkBytes: context.chunkBytes,
+  });
+  const remember = (manifest: FetchedManifest): void => {
+    sent.set(manifest.descriptor.digest, manifest);
+    const [oldest] = sent.keys();
+    if (sent.size > KEPT_MANIFESTS && oldest !== undefined) sent.delete(oldest);
+  };
+
+  const openBlob =
+    (session: Session, descriptor: Descriptor, end: number | undefined, options: CallOptions) =>
+    async (start: number): Promise<TransportResponse> => {
+      const response = await session.send({
+        signal: options.signal,
+        method: 'GET',
+        target: `/v2/${path}/blobs/${descriptor.digest}`,
+        scopes: pull,
+        headers: { 'accept-encoding': 'identity', ...rangeHeader(start, end) },
+      });
+      await expectStatus(response, 200, 206);
+      return response;
+    };
+
+  const fetchManifest = async (descriptor: Descriptor, options: CallOptions): Promise<FetchedManifest> => {
+    const known = sent.get(descriptor.digest);
+    if (known !== undefined) return known;
+    try {
+      return await trySessions(true, (session) => getManifest(session, path, descriptor.digest, pull, options));
+    } catch (error) {
+      throw explainPull(error, repository, descriptor.digest);
+    }
+  };
+
+  const pushManifest = async (manifest: FetchedManifest, name: string, options: CallOptions): Promise<void> => {
+    await trySessions(false, (session) => putManifest(session, path, name, manifest, push, options));
+    remember(manifest);
+  };
+
+  const pushFrom: ResumablePusher['pushFrom'] = async (descriptor, open, options = {}) => {
+    if (isManifestType(descriptor.mediaType)) return self.push(descriptor, await open(0), options);
+    for (let attempt = 0; ; attempt++) {
+      try {
+        await trySessions(false, async (session) =>
+          uploadBlob(uploadContext(session), descriptor, await open(0), options),
+        );
+        return;
+      } catch (error) {
+        if (attempt + 1 >= limits.attempts || !mayRetryUpload(error)) throw error;
+        logger.debug('upload failed, trying again', { digest: descriptor.digest, error });
+        await sleep(Math.min(limits.maxBackoffMs, limits.backoffMs * 2 ** attempt), options);
+      }
+    }
+  };
+
+  const fallbackReferrers = async (subject: Descriptor, options: CallOptions): Promise<readonly Descriptor[]> => {
+    try {
+      const tag = subject.digest.replace(':', '-');
+      const { bytes } = await trySessions(true, (session) => getManifest(session, path, tag, pull, options));
+      const manifest = decodeManifest(bytes);
+      return manifest.kind === 'index' ? manifest.index.manifests : [];
+    } catch (error) {
+      if (isKind(error, 'notFound')) return [];
+      throw error;
+    }
+  };
+
+  const self: Repository = {
+    reference: repository,
+
+    async fetch(descriptor, options = {}) {
+      const { range, signal } = options;
+      if (isManifestType(descriptor.mediaType)) {
+        const { bytes } = await fetchManifest(descriptor, { signal });
+        return streamOf(bytes.subarray(range?.start ?? 0, range?.end));
+      }
+      return trySessions(true, async (session) => {
+        const open = openBlob(session, descriptor, range?.end, { signal });
+        return blobStream(await open(range?.start ?? 0), descriptor, open, { ...options, limits, logger });
+      });
+    },
+
+    async exists(descriptor, options = {}) {
+      const kind = isManifestType(descriptor.mediaType) ? 'manifests' : 'blobs';
+      return trySessions(false, async (session) => {
+        const target = `/v2/${path}/${kind}/${descriptor.digest}`;
+        const accept = kind === 'manifests' ? { accept: descriptor.mediaType } : {};
+        const response = await session.send({
+          signal: options.signal,
+          method: 'HEAD',
+          target,
+          scopes: push,
+          headers: accept,
+        });
+        await response.body.dump();
+        if (response.statusCode === 404) return false;
+        await expectStatus(response, 200);
+        return true;
+      });
+    },
+
+    async push(descriptor, body, options = {}) {
+      if (!isManifestType(descriptor.mediaType))
+        return trySessions(false, (session) => uploadBlob(uploadContext(session), descriptor, body, options));
+      const bytes = await readAll(body, MAX_MANIFEST_SIZE, options);
+      verifyBytes(bytes, descriptor);
+      const { mediaType, digest, size } = descriptor;
+      await pushManifest({ descriptor: { mediaType, digest, size }, bytes }, digest, options);
+    },
+
+    pushFrom,
+
+    async resolve(name, options = {}) {
+      try {
+        return await trySessions(true, async (session) => {
+          const found = await headManifest(session, path, name, pull, options);
+          if (found !== undefined) return found;
+          const manifest = await getManifest(session, path, name, pull, options);
+          remember(manifest);
+          return manifest.descriptor;
+        });
+      } catch (error) {
+        throw explainPull(error, repository, name);
+      }
+    },
+
+    async tag(descriptor, name, options = {}) {
+      const manifest = await fetchManifest(descriptor, options);
+      if (!isDigest(name)) await pushManifest(manifest, name, options);
+    },
+
+    mount: (descriptor, from, options = {}) =>
+      trySessions(false, (session) =>
+        mountBlob(uploadContext(session), descriptor, from.replace(`${domain}/`, ''), options),
+      ),
+
+    async referrers(subject, options = {}) {
+      const found: Descriptor[] = [];
+      try {
+        await trySessions(true, async (session) => {
+          for await (const page of pages(session, `/v2/${path}/referrers/${subject.digest}`, pull, options)) {
+            const manifest = decodeManifest(Buffer.from(JSON.stringify({ ...page, schemaVersion: 2 })));
+            if (manifest.kind === 'index') found.push(...manifest.index.manifests);
+          }
+        });
+        return found;
+      } catch (error) {
+        if (isKind(error, 'notFound', 'notImplemented')) return fallbackReferrers(subject, options);
+        throw error;
+      }
+    },
+
+    async delete(descriptor, options = {}) {
+      const kind = isManifestType(descriptor.mediaType) ? 'manifests' : 'blobs';
+      sent.delete(descriptor.digest);
+      await trySessions(false, async (session) => {
+        const target = `/v2/${path}/${kind}/${descriptor.digest}`;
+        const scopes = [`repository:${path}:delete,pull,push`];
+        const response = await session.send({ signal: options.signal, method: 'DELETE', target, scopes });
+        await expectStatus(response, 200, 202, 204);
+        await response.body.dump();
+      });
+    },
+
+    async tags(options = {}) {
+      const names: string[] = [];
+      await trySessions(true, async (session) => {
+        for await (const page of pages(session, `/v2/${path}/tags/list`, pull, options)) {
+          const list: unknown = page['tags'];
+          if (Array.isArray(list)) names.push(...list.filter((name): name is string => typeof name === 'string'));
+          if (names.length > MAX_TAGS) return;
+        }
+      });
+      return names;
+    },
+  };
+  return self;
+}
