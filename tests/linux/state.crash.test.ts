@@ -10,7 +10,7 @@ import { digestOf, parseDigest } from '@berth/oci';
 import { checkSnapshots, createOverlaySnapshotter } from '@berth/snapshots';
 import { lockDataRoot, openLeases, openState } from '@berth/state';
 
-const ROUNDS = 12;
+const ROUNDS = 8;
 
 /** Works on the data root in another process and kills it after some time; returns what it had said. */
 async function churn(root: string, milliseconds: number): Promise<string> {

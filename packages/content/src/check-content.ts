@@ -1,10 +1,10 @@
 import { lstatSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { type CallOptions, throwIfAborted } from '@berth/base';
-import type { Digest } from '@berth/oci';
+import { type CallOptions, errnoOf, throwIfAborted } from '@berth/base';
+import { DIGEST_ALGORITHMS, type Digest, digestAlgorithm } from '@berth/oci';
 import type { State } from '@berth/state';
 import { hashFile } from './hash-file.ts';
-import { ALGORITHMS, digestOfName, layoutPaths, splitDigest } from './layout.ts';
+import { digestOfName, layoutPaths } from './layout.ts';
 import { sizeOf } from './mend.ts';
 import { createRecords, type Records } from './records.ts';
 
@@ -70,8 +70,13 @@ async function checkBlob(
   if (actual === undefined) return error('missingFile', 'the blob is recorded but its file is missing');
   if (actual !== size) return error('wrongSize', `the file has ${actual} bytes, the record says ${size}`);
   if (!options.verifyDigests) return undefined;
-  const hashed = await hashFile(path, splitDigest(digest).algorithm, options);
-  return hashed.digest === digest ? undefined : error('wrongDigest', `the bytes have digest ${hashed.digest}`);
+  try {
+    const hashed = await hashFile(path, digestAlgorithm(digest), options);
+    return hashed.digest === digest ? undefined : error('wrongDigest', `the bytes have digest ${hashed.digest}`);
+  } catch (cause) {
+    if (errnoOf(cause) === 'ENOENT') return error('missingFile', 'the blob is recorded but its file is missing');
+    throw cause;
+  }
 }
 
 function* lostIngests(root: string, records: Records): Iterable<ContentFinding> {
@@ -108,7 +113,7 @@ function* strayFiles(root: string, records: Records): Iterable<ContentFinding> {
       };
   for (const algorithm of readdirSync(join(root, 'blobs'))) {
     const directory = join(root, 'blobs', algorithm);
-    if (!Object.hasOwn(ALGORITHMS, algorithm)) yield stray(directory);
+    if (!DIGEST_ALGORITHMS.some((known) => known === algorithm)) yield stray(directory);
     else
       for (const name of readdirSync(directory)) {
         const digest = digestOfName(algorithm, name);

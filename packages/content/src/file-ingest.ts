@@ -2,10 +2,9 @@ import { createHash, type Hash } from 'node:crypto';
 import { renameSync } from 'node:fs';
 import { type FileHandle, rm } from 'node:fs/promises';
 import { conflict, dataLoss, type EngineError, kindOf, throwIfAborted, tooLarge, wrap } from '@berth/base';
-import type { Descriptor, Digest } from '@berth/oci';
+import { type Descriptor, type Digest, digestAlgorithm, parseDigest } from '@berth/oci';
 import type { BlobInfo, Ingest } from './content-store.ts';
 import { feedHash, hashFile } from './hash-file.ts';
-import { splitDigest } from './layout.ts';
 
 const BUFFER_SIZE = 1 << 20;
 /** Chunks from here on are written as they come, smaller ones are gathered. */
@@ -60,7 +59,7 @@ export class FileIngest implements Ingest {
     this.#stored = opened.stored;
     this.#expected = opened.expected;
     this.#signal = opened.signal;
-    this.#algorithm = opened.expected ? splitDigest(opened.expected.digest).algorithm : 'sha256';
+    this.#algorithm = opened.expected ? digestAlgorithm(opened.expected.digest) : 'sha256';
     if (opened.stored === 0) this.#hash = createHash(this.#algorithm);
   }
 
@@ -192,7 +191,7 @@ export class FileIngest implements Ingest {
   }
 
   async #verify(expected: Pick<Descriptor, 'digest' | 'size'>): Promise<void> {
-    const { algorithm } = splitDigest(expected.digest);
+    const algorithm = digestAlgorithm(parseDigest(expected.digest));
     if (this.#stored !== expected.size)
       throw dataLoss(`${expected.digest}: expected ${expected.size} bytes, received ${this.#stored}`, {
         details: { digest: expected.digest, expectedSize: expected.size, size: this.#stored },

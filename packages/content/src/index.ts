@@ -6,3 +6,4 @@ export { type ContentDiskReport, contentDiskReport } from './disk-report.ts';
 export { createLayoutIndex, type LayoutIndex, type NamedDescriptor } from './layout-index.ts';
 export type { Mended } from './mend.ts';
 export { type ContentStoreOptions, type OpenedContentStore, openContentStore } from './open-content-store.ts';
+export { pruneIngests } from './prune-ingests.ts';

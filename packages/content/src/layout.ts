@@ -1,11 +1,8 @@
 import { mkdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { atomicWrite, errnoOf, invalid } from '@berth/base';
-import type { Digest } from '@berth/oci';
-
-/** Hash algorithms a blob may be named by (image-spec `descriptor.md`), with the length of their hex form. */
-export const ALGORITHMS: Readonly<Record<string, number>> = { sha256: 64, sha512: 128 };
+import { atomicWrite, errnoOf } from '@berth/base';
+import { DIGEST_ALGORITHMS, type Digest, digestAlgorithm, digestHex, isDigest, parseDigest } from '@berth/oci';
 
 const LAYOUT_VERSION = JSON.stringify({ imageLayoutVersion: '1.0.0' });
 
@@ -26,32 +23,21 @@ export function layoutPaths(root: string): LayoutPaths {
     blobs,
     ingest: join(root, 'ingest'),
     index: join(root, 'index.json'),
-    blob: (digest) => {
-      const { algorithm, hex } = splitDigest(digest);
-      return `${blobs}/${algorithm}/${hex}`;
+    blob: (text) => {
+      const digest = parseDigest(text);
+      return `${blobs}/${digestAlgorithm(digest)}/${digestHex(digest)}`;
     },
   };
 }
 
-/** The two halves of a digest; `invalid` when malformed or of an unknown algorithm. */
-export function splitDigest(digest: string): { readonly algorithm: string; readonly hex: string } {
-  const colon = digest.indexOf(':');
-  const algorithm = digest.slice(0, colon);
-  const hex = digest.slice(colon + 1);
-  const length = Object.hasOwn(ALGORITHMS, algorithm) ? ALGORITHMS[algorithm] : undefined;
-  if (colon < 0 || length === undefined || hex.length !== length || !/^[0-9a-f]+$/.test(hex))
-    throw invalid(`invalid digest ${JSON.stringify(digest.slice(0, 200))}`);
-  return { algorithm, hex };
-}
-
 export function digestOfName(algorithm: string, hex: string): Digest | undefined {
-  const length = Object.hasOwn(ALGORITHMS, algorithm) ? ALGORITHMS[algorithm] : undefined;
-  return length === hex.length && /^[0-9a-f]+$/.test(hex) ? (`${algorithm}:${hex}` as Digest) : undefined;
+  const digest = `${algorithm}:${hex}`;
+  return isDigest(digest) ? digest : undefined;
 }
 
 /** Creates what is missing of an OCI image layout (image-spec `image-layout.md`). */
 export async function createLayout(paths: LayoutPaths): Promise<void> {
-  for (const algorithm of Object.keys(ALGORITHMS)) mkdirSync(join(paths.blobs, algorithm), { recursive: true });
+  for (const algorithm of DIGEST_ALGORITHMS) mkdirSync(join(paths.blobs, algorithm), { recursive: true });
   mkdirSync(paths.ingest, { recursive: true, mode: 0o700 });
   await writeWhenMissing(join(paths.root, 'oci-layout'), LAYOUT_VERSION);
   await writeWhenMissing(paths.index, JSON.stringify({ schemaVersion: 2, manifests: [] }));

@@ -2,9 +2,9 @@ import { readdirSync, statSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type CallOptions, errnoOf, type Logger } from '@berth/base';
-import type { Digest } from '@berth/oci';
+import { DIGEST_ALGORITHMS, type Digest, digestAlgorithm } from '@berth/oci';
 import { hashFile } from './hash-file.ts';
-import { ALGORITHMS, digestOfName, type LayoutPaths, splitDigest } from './layout.ts';
+import { digestOfName, type LayoutPaths } from './layout.ts';
 import type { BlobRow, Records } from './records.ts';
 
 /** What opening a store put right. */
@@ -59,7 +59,7 @@ async function damage(paths: LayoutPaths, row: BlobRow, options: CallOptions): P
   if (size === undefined) return 'its file is missing';
   if (size !== row.size) return `its file has ${size} bytes instead of ${row.size}`;
   if (row.durable) return undefined;
-  const { digest } = await hashFile(paths.blob(row.digest), splitDigest(row.digest).algorithm, options);
+  const { digest } = await hashFile(paths.blob(row.digest), digestAlgorithm(row.digest), options);
   return digest === row.digest ? undefined : `its file has digest ${digest}`;
 }
 
@@ -71,7 +71,7 @@ async function settleStrayBlobs(
 ): Promise<{ readonly adopted: readonly Digest[]; readonly removed: number }> {
   const adopted: Digest[] = [];
   let removed = 0;
-  for (const algorithm of Object.keys(ALGORITHMS)) {
+  for (const algorithm of DIGEST_ALGORITHMS) {
     const directory = join(paths.blobs, algorithm);
     for (const name of readdirSync(directory)) {
       const digest = digestOfName(algorithm, name);
@@ -98,7 +98,7 @@ async function adopt(
     .ingests()
     .find((row) => row.expected_digest === digest && sizeOf(join(paths.ingest, row.file)) === undefined);
   if (!announced) return false;
-  const found = await hashFile(paths.blob(digest), splitDigest(digest).algorithm, options);
+  const found = await hashFile(paths.blob(digest), digestAlgorithm(digest), options);
   if (found.digest !== digest) return false;
   records.addBlob(digest, found.size, now, { durable: false, ref: announced.ref });
   return true;

@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { mkdirSync, renameSync } from 'node:fs';
 import { open, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -17,12 +17,20 @@ import {
   tooLarge,
   wrap,
 } from '@berth/base';
-import type { ByteRange, ByteStream, Descriptor, Digest } from '@berth/oci';
+import {
+  type ByteRange,
+  type ByteStream,
+  type Descriptor,
+  type Digest,
+  digestAlgorithm,
+  digestOf,
+  parseDigest,
+} from '@berth/oci';
 import type { State } from '@berth/state';
 import type { BlobInfo, ContentStore, Ingest, IngestInfo } from './content-store.ts';
 import { FileIngest, type IngestHost } from './file-ingest.ts';
 import { createFlusher, type Flusher } from './flusher.ts';
-import { createLayout, type LayoutPaths, layoutPaths, splitDigest } from './layout.ts';
+import { createLayout, type LayoutPaths, layoutPaths } from './layout.ts';
 import { type Mended, mend, sizeOf } from './mend.ts';
 import { readBlob, resolveRange } from './read-blob.ts';
 import { type BlobRow, createRecords, type IngestRow, type Records } from './records.ts';
@@ -115,8 +123,7 @@ class FileContentStore implements OpenedContentStore {
     if (size > limit) throw tooLarge(`blob ${digest} has ${size} bytes, more than the ${limit} allowed here`);
     throwIfAborted(options.signal);
     const data = await this.#readWhole(digest);
-    const { algorithm, hex } = splitDigest(digest);
-    if (createHash(algorithm).update(data).digest('hex') !== hex)
+    if (digestOf(data, digestAlgorithm(digest)) !== digest)
       throw dataLoss(`blob ${digest} is damaged on disk: its bytes do not have this digest`);
     return data;
   }
@@ -131,7 +138,7 @@ class FileContentStore implements OpenedContentStore {
   }
 
   #existing(digest: Digest): BlobRow {
-    splitDigest(digest);
+    parseDigest(digest);
     const row = this.#records.blob(digest);
     if (!row) throw notFound(`blob ${digest} not found`);
     return row;
@@ -143,7 +150,7 @@ class FileContentStore implements OpenedContentStore {
     options: CallOptions = {},
   ): Promise<Ingest> {
     throwIfAborted(options.signal);
-    if (expected) splitDigest(expected.digest);
+    if (expected) parseDigest(expected.digest);
     if (this.#openRefs.has(ref)) throw conflict(`${ref} is being received already`);
     this.#openRefs.add(ref);
     try {
@@ -203,7 +210,7 @@ class FileContentStore implements OpenedContentStore {
 
   async write(mediaType: string, data: Uint8Array, options: CallOptions = {}): Promise<Descriptor> {
     throwIfAborted(options.signal);
-    const digest = `sha256:${createHash('sha256').update(data).digest('hex')}` as Digest;
+    const digest = digestOf(data);
     const descriptor: Descriptor = { mediaType, digest, size: data.length };
     if (this.#records.blob(digest)) return descriptor;
     const temporary = join(this.#paths.ingest, `${randomBytes(10).toString('hex')}.small`);

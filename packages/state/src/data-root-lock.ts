@@ -8,7 +8,8 @@ export const LOCK_FILE = 'berth.lock';
 
 /**
  * Takes a data root for this process until disposed or until the process ends, however it ends: SQLite's exclusive
- * lock on an empty database. Take it before `openState`. Throws `conflict` when another daemon has it.
+ * lock on an empty database. Take it before `openState` and keep the result
+ * (`using`): forgotten, it is collected and the lock with it. Throws `conflict` when another daemon has it.
  */
 export function lockDataRoot(dataRoot: string): Disposable {
   mkdirSync(dataRoot, { recursive: true, mode: 0o711 });
