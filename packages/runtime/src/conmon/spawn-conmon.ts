@@ -56,6 +56,8 @@ const argsOf = (command: ConmonCommand): string[] => {
 
 const environmentOf = (command: ConmonCommand): Record<string, string> => ({
   PATH: process.env['PATH'] ?? '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+  // log times in UTC, whatever the host's zone
+  TZ: 'UTC',
   _OCI_SYNCPIPE: String(SYNC_FD),
   // conmon's console socket lives there for a moment
   ...(command.dir.length <= MAX_TMPDIR ? { TMPDIR: command.dir } : {}),

@@ -1,0 +1,76 @@
+import { stat } from 'node:fs/promises';
+import { conflict, isKind, type Logger, silentLogger } from '@berth/base';
+import { type LogLimits, rotateLog } from './rotate.ts';
+
+const MIN_MS = 100;
+const MAX_MS = 2000;
+
+interface Watched {
+  readonly path: string;
+  readonly limits: LogLimits;
+  readonly reopen: () => Promise<void>;
+  size: number;
+  timer: NodeJS.Timeout | undefined;
+}
+
+export interface LogRotator extends Disposable {
+  /** Keeps a log within its limits until the result is disposed. Throws `conflict` when it is kept already. */
+  add(path: string, limits: LogLimits, reopen: () => Promise<void>): Disposable;
+}
+
+class Rotator implements LogRotator {
+  readonly #logger: Logger;
+  readonly #watched = new Map<string, Watched>();
+
+  constructor(logger: Logger) {
+    this.#logger = logger;
+  }
+
+  add(path: string, limits: LogLimits, reopen: () => Promise<void>): Disposable {
+    if (this.#watched.has(path)) throw conflict(`the log ${path} is being rotated already`);
+    const watched: Watched = { path, limits, reopen, size: 0, timer: undefined };
+    this.#watched.set(path, watched);
+    this.#schedule(watched, MAX_MS);
+    return { [Symbol.dispose]: () => this.#remove(watched) };
+  }
+
+  #remove(watched: Watched): void {
+    clearTimeout(watched.timer);
+    if (this.#watched.get(watched.path) === watched) this.#watched.delete(watched.path);
+  }
+
+  #schedule(watched: Watched, ms: number): void {
+    watched.timer = setTimeout(() => void this.#check(watched, ms), ms);
+    watched.timer.unref();
+  }
+
+  async #check(watched: Watched, elapsed: number): Promise<void> {
+    let next = MAX_MS;
+    try {
+      if (await rotateLog(watched.path, watched.limits, watched.reopen)) watched.size = 0;
+      next = await this.#delay(watched, elapsed);
+    } catch (error) {
+      if (!isKind(error, 'notFound', 'conflict'))
+        this.#logger.warn('a log was not rotated', { path: watched.path, error });
+    }
+    if (this.#watched.get(watched.path) === watched) this.#schedule(watched, next);
+  }
+
+  /** Looks again about when, at its present rate, the file will be full. */
+  async #delay(watched: Watched, elapsed: number): Promise<number> {
+    const { size } = await stat(watched.path);
+    const rate = (size - watched.size) / elapsed;
+    watched.size = size;
+    if (rate <= 0) return MAX_MS;
+    return Math.min(MAX_MS, Math.max(MIN_MS, (watched.limits.maxSize - size) / rate));
+  }
+
+  [Symbol.dispose](): void {
+    for (const watched of [...this.#watched.values()]) this.#remove(watched);
+  }
+}
+
+/** Watches log files' sizes: one `stat` a log every two seconds, more often the nearer it is to its limit. */
+export function createLogRotator(logger: Logger = silentLogger): LogRotator {
+  return new Rotator(logger);
+}

@@ -1,0 +1,44 @@
+import { rename, rm, stat } from 'node:fs/promises';
+import { isKind } from '@berth/base';
+import { logFiles } from './log-files.ts';
+
+export interface LogLimits {
+  /** Bytes at which a file is closed and a new one begun. */
+  readonly maxSize: number;
+  /** Files kept, the one being written included. */
+  readonly maxFiles: number;
+}
+
+/**
+ * Bounded by default: 5 files of 100 MB. dockerd keeps everything, or 5 times 20 MB compressed with `local`; these
+ * files carry 44 bytes of time and stream a line, and a million short lines should still be there in full.
+ */
+export const DEFAULT_LOG_LIMITS: LogLimits = { maxSize: 100_000_000, maxFiles: 5 };
+
+const sizeOf = async (path: string): Promise<number> => {
+  try {
+    return (await stat(path)).size;
+  } catch (error) {
+    if (isKind(error, 'notFound')) return 0;
+    throw error;
+  }
+};
+
+/**
+ * Rotates a log that has reached its size: `log.1` becomes `log.2` and so on, `log` becomes `log.1`, and `reopen`
+ * must make the writer begin a new `log`. The writer appends to the renamed file until then, so no line is lost; when
+ * `reopen` fails (the container has just ended) the log simply ends with `log.1`. True when it was rotated.
+ */
+export async function rotateLog(path: string, limits: LogLimits, reopen: () => Promise<void>): Promise<boolean> {
+  if ((await sizeOf(path)) < limits.maxSize) return false;
+  const keep = Math.max(1, limits.maxFiles - 1);
+  for (const file of logFiles(path).slice(0, -1)) {
+    const number = Number(file.slice(path.length + 1));
+    if (number >= keep) await rm(file, { force: true });
+    else await rename(file, `${path}.${number + 1}`);
+  }
+  await rename(path, `${path}.1`);
+  await reopen();
+  if (limits.maxFiles < 2) await rm(`${path}.1`, { force: true });
+  return true;
+}
