@@ -1,4 +1,4 @@
-import { type CallOptions, invalid, SingleFlight, unauthorized, wrap } from '@berth/base';
+import { type CallOptions, invalid, SingleFlight, unauthorized } from '@berth/base';
 import { type Challenge, parseChallenges } from './challenge.ts';
 import type { Endpoint } from './endpoints.ts';
 import { refusal } from './failures.ts';
@@ -115,13 +115,12 @@ export function createAuthorizer(
     const text = await readText(response, MAX_TOKEN_BODY);
     if (response.statusCode !== 200) {
       const refused = refusal(response.statusCode, text);
-      const known = (refused.details['codes'] as readonly string[]).length > 0;
-      if (response.statusCode !== 401 || known) throw wrap('failed to authorize', refused);
+      const explained = (refused.details['codes'] as readonly string[]).length > 0;
+      if (response.statusCode !== 401 || explained) throw refused;
       throw unauthorized('unauthorized: incorrect username or password', { details: refused.details });
     }
     const token = parseToken(text);
     identityToken = token.refreshToken ?? identityToken;
-    known.set(scopes.join(' '), token.authorization);
     return token.authorization;
   };
 
@@ -139,7 +138,12 @@ export function createAuthorizer(
       const bearer = challenges.find(({ scheme }) => scheme === 'bearer');
       if (bearer !== undefined) {
         const asked = scopes.length > 0 ? scopes : (bearer.parameters['scope'] ?? '').split(' ').filter(Boolean);
-        return flights.do(scopes.join(' '), () => fetchToken(bearer, asked, call));
+        const key = scopes.join(' ');
+        return flights.do(key, async () => {
+          const authorization = await fetchToken(bearer, asked, call);
+          known.set(key, authorization);
+          return authorization;
+        });
       }
       const { username, password } = credential ?? {};
       const wantsBasic = challenges.some(({ scheme }) => scheme === 'basic');

@@ -101,6 +101,11 @@ export function isUnreachable(error: unknown): boolean {
   return error instanceof EngineError && error.details['unreachable'] === true;
 }
 
+/** True when the error is the registry's own answer. */
+export function wasAnswered(error: unknown): boolean {
+  return error instanceof EngineError && typeof error.details['status'] === 'number';
+}
+
 const connectionText = (error: unknown): string => {
   const codes = codesOf(error);
   const { address, port, hostname } = (causeChain(error).find((item) => errnoOf(item) !== undefined) ??

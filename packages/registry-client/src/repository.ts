@@ -17,7 +17,7 @@ import {
   verifyBytes,
 } from '@berth/oci';
 import { blobStream } from './blob-stream.ts';
-import { isUnreachable } from './failures.ts';
+import { isUnreachable, wasAnswered } from './failures.ts';
 import { type FetchedManifest, getManifest, headManifest, putManifest } from './manifests.ts';
 import type { TransferLimits } from './options.ts';
 import { pages } from './pages.ts';
@@ -75,7 +75,7 @@ export function createRepository(context: RepositoryContext): Repository {
       } catch (error) {
         const next = session.endpoint.mirror ? !isKind(error, 'cancelled') : isUnreachable(error);
         if (last || !next) {
-          if (!session.endpoint.mirror && !isUnreachable(error)) chosen = session;
+          if (!session.endpoint.mirror && wasAnswered(error)) chosen = session;
           throw error;
         }
         if (isUnreachable(error)) skipped.add(session);

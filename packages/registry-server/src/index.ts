@@ -1,1 +1,4 @@
-export {};
+export { createDirectoryStorage } from './directory-storage.ts';
+export * from './server.ts';
+export * from './start.ts';
+export * from './storage.ts';
