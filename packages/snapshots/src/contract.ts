@@ -302,6 +302,21 @@ export function snapshotterContract(name: string, create: () => SnapshotterSubje
     await rejects(snapshots.commit('other', 'bound', { parent: 'base' }), 'invalid');
   });
 
+  test(`${name}: a snapshot mounted volatile can be mounted again, either way`, async () => {
+    await using subject = create();
+    const { snapshots } = subject;
+    await layer(subject, 'base', undefined, () => undefined);
+    await inside(subject, await snapshots.prepare('build', 'base', { volatile: true }), (root) =>
+      writeFileSync(join(root, '0'), ''),
+    );
+    for (const volatile of [true, false])
+      await inside(subject, await snapshots.mounts('build', { volatile }), (root) =>
+        writeFileSync(join(root, volatile ? '1' : '2'), ''),
+      );
+    await snapshots.commit('built', 'build');
+    await look(subject, 'built', (root) => assert.deepEqual(readdirSync(root), ['0', '1', '2']));
+  });
+
   test(`${name}: the check finds what is wrong, and only that`, async () => {
     await using subject = create();
     const { snapshots } = subject;

@@ -15,7 +15,7 @@ import { diskUsage, type Mount } from '@berth/linux';
 import type { State } from '@berth/state';
 import { SnapshotRecords, type SnapshotRow, snapshotInfo } from './records.ts';
 import { removeTree } from './remove-tree.ts';
-import type { SnapshotInfo, Snapshotter, Usage } from './snapshotter.ts';
+import type { MountOptions, SnapshotInfo, Snapshotter, Usage } from './snapshotter.ts';
 
 export interface SnapshotterOptions {
   /** The driver's own directory, created when missing. */
@@ -45,7 +45,7 @@ export interface SnapshotFiles {
   /** Fills the new, empty `directory` of an active snapshot. */
   create(directory: string, parent: string | undefined, options: CallOptions): Promise<void>;
   /** `directory` is undefined for a view; `ancestors` nearest first. */
-  mounts(directory: string | undefined, ancestors: readonly string[]): readonly Mount[];
+  mounts(directory: string | undefined, ancestors: readonly string[], options: MountOptions): readonly Mount[];
 }
 
 /** File tree of a snapshot within its directory. */
@@ -90,7 +90,7 @@ export class RecordedSnapshotter implements StoredSnapshotter {
     );
   }
 
-  async prepare(key: string, parent?: string, options: CallOptions = {}): Promise<readonly Mount[]> {
+  async prepare(key: string, parent?: string, options: CallOptions & MountOptions = {}): Promise<readonly Mount[]> {
     checkKey(key);
     this.#records.checkFree(key);
     const parentRow = parent === undefined ? undefined : this.#records.committed(parent);
@@ -107,7 +107,7 @@ export class RecordedSnapshotter implements StoredSnapshotter {
     } finally {
       this.#busy.delete(name);
     }
-    return this.#mountsOf(this.#records.get(key));
+    return this.#mountsOf(this.#records.get(key), options);
   }
 
   async view(key: string, parent: string): Promise<readonly Mount[]> {
@@ -123,14 +123,14 @@ export class RecordedSnapshotter implements StoredSnapshotter {
     this.#records.commit(name, key, options.parent);
   }
 
-  async mounts(key: string): Promise<readonly Mount[]> {
-    return this.#mountsOf(this.#records.get(key));
+  async mounts(key: string, options: MountOptions = {}): Promise<readonly Mount[]> {
+    return this.#mountsOf(this.#records.get(key), options);
   }
 
-  #mountsOf(row: SnapshotRow): readonly Mount[] {
+  #mountsOf(row: SnapshotRow, options: MountOptions = {}): readonly Mount[] {
     if (row.kind === 'committed') throw conflict(`snapshot ${row.key} is committed and cannot be mounted: make a view`);
     const own = row.kind === 'view' ? undefined : this.#directory(row.directory);
-    return this.#files.mounts(own, this.#ancestors(row.key));
+    return this.#files.mounts(own, this.#ancestors(row.key), options);
   }
 
   stat(key: string): SnapshotInfo | undefined {

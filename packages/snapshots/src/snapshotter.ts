@@ -23,12 +23,12 @@ import type { Mount } from '@berth/linux';
 export interface Snapshotter {
   readonly driver: string;
   readonly capabilities: { readonly rebase: boolean };
-  prepare(key: string, parent?: string, options?: CallOptions): Promise<readonly Mount[]>;
+  prepare(key: string, parent?: string, options?: CallOptions & MountOptions): Promise<readonly Mount[]>;
   view(key: string, parent: string): Promise<readonly Mount[]>;
   /** Makes the active snapshot `key` the committed snapshot `name`. `parent` only with `capabilities.rebase`. */
   commit(name: string, key: string, options?: { readonly parent?: string }): Promise<void>;
   /** Of an active snapshot or a view; `conflict` for a committed one, which nothing may change: make a view of it. */
-  mounts(key: string): Promise<readonly Mount[]>;
+  mounts(key: string, options?: MountOptions): Promise<readonly Mount[]>;
   stat(key: string): SnapshotInfo | undefined;
   /** Disk used by this snapshot alone, without its parents: everything in its directory. Zero for a view. */
   usage(key: string, options?: CallOptions): Promise<Usage>;
@@ -40,6 +40,15 @@ export interface Snapshotter {
   lowerPaths(key: string): readonly string[];
   /** Removes directories without a record; returns bytes freed. Called at daemon start. */
   cleanup(): Promise<number>;
+}
+
+export interface MountOptions {
+  /**
+   * Do without flushing: unmounting an overlay otherwise writes out the whole file system below it, and waits. Programs'
+   * own fsync calls are not heard either, so only for what can be made again (unpacking, build steps), never for a
+   * container a user runs. Ignored where the driver has nothing of the kind.
+   */
+  readonly volatile?: boolean;
 }
 
 export type SnapshotKind = 'active' | 'committed' | 'view';

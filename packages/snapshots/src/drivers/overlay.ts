@@ -1,4 +1,4 @@
-import { chmodSync, chownSync, lstatSync, mkdirSync } from 'node:fs';
+import { chmodSync, chownSync, lstatSync, mkdirSync, rmSync } from 'node:fs';
 import type { Mount } from '@berth/linux';
 import {
   makeTree,
@@ -40,16 +40,32 @@ const overlayFiles: SnapshotFiles = {
     chmodSync(treeOf(directory), mode & 0o7777);
   },
 
-  mounts(directory, ancestors): readonly Mount[] {
+  mounts(directory, ancestors, { volatile }): readonly Mount[] {
     const lower = ancestors.map(treeOf);
     const [nearest = ''] = lower;
     if (directory === undefined && lower.length === 1)
       return [{ type: 'bind', source: nearest, options: ['rbind', 'ro'] }];
     if (directory === undefined) return [overlay([`lowerdir=${lower.join(':')}`])];
     if (lower.length === 0) return [{ type: 'bind', source: treeOf(directory), options: ['rbind', 'rw'] }];
-    return [overlay([`lowerdir=${lower.join(':')}`, `upperdir=${treeOf(directory)}`, `workdir=${workOf(directory)}`])];
+    forgetVolatile(directory);
+    return [
+      overlay([
+        ...(volatile ? ['volatile'] : []),
+        `lowerdir=${lower.join(':')}`,
+        `upperdir=${treeOf(directory)}`,
+        `workdir=${workOf(directory)}`,
+      ]),
+    ];
   },
 };
+
+/**
+ * A volatile mount leaves a mark that makes the kernel refuse the next mount, for the machine may have crashed and the
+ * upper directory be torn. Whoever asked for volatile said that this is theirs to bear.
+ */
+function forgetVolatile(directory: string): void {
+  rmSync(`${workOf(directory)}/work/incompat/volatile`, { recursive: true, force: true });
+}
 
 const overlay = (layers: readonly string[]): Mount => ({
   type: 'overlay',
