@@ -1,4 +1,6 @@
+import { contentCollectable } from '@berth/content';
 import { childrenOf } from '@berth/oci';
+import { snapshotCollectable } from '@berth/snapshots';
 import { type Collectable, collectGarbage, type NodeRef } from '@berth/state';
 import type { ImageContext } from './context.ts';
 import { chainOf } from './footprint.ts';
@@ -37,58 +39,22 @@ function imageNames(context: ImageContext): Collectable {
 }
 
 /** A manifest keeps what it names, and the snapshots its layers were unpacked to. */
-function blobs(context: ImageContext): Collectable {
-  type Key = Parameters<typeof context.content.stat>[0];
-  return {
-    kind: 'blob',
-    *list() {
-      for (const { digest } of context.content.list()) yield digest;
-    },
-    roots: () => [],
-    references: async (key) => {
-      const document = await context.documents.tryManifest(key as Key);
-      if (!document) return [];
-      const children = childrenOf(document).map((child) => child.digest);
-      return [...children.map(blobRef), ...(await chainOf(context, document)).map(snapshotRef)];
-    },
-    remove: async (key) => {
-      const bytes = context.content.stat(key as Key)?.size ?? 0;
-      await context.content.remove(key as Key);
-      context.records.deleteSources(key as Key);
-      return bytes;
-    },
-    size: (key) => context.content.stat(key as Key)?.size ?? 0,
-  };
-}
+const blobs = (context: ImageContext): Collectable =>
+  contentCollectable(context.content, async (digest) => {
+    const document = await context.documents.tryManifest(digest);
+    if (!document) return [];
+    const children = childrenOf(document).map((child) => blobRef(child.digest));
+    return [...children, ...(await chainOf(context, document)).map(snapshotRef)];
+  });
 
-function snapshots(context: ImageContext): Collectable {
-  const sizeOf = (key: string): Promise<number> =>
-    context.snapshotter.usage(key).then(
-      ({ bytes }) => bytes,
-      () => 0,
-    );
-  return {
-    kind: 'snapshot',
-    *list() {
-      for (const { key } of context.snapshotter.list()) yield key;
-    },
-    // Active snapshots and views belong to a container or a build, which remove them themselves; sweeping one from
-    // under its owner could never be right.
-    *roots() {
-      for (const { kind, key } of context.snapshotter.list())
-        if (kind !== 'committed' && !key.startsWith(UNPACK_PREFIX)) yield snapshotRef(key);
-    },
-    references: (key) => {
-      const parent = context.snapshotter.stat(key)?.parent;
-      return parent === undefined ? [] : [snapshotRef(parent)];
-    },
-    // The record must go before the first await, so usage is only asked for here, not waited for: it is known by now
-    // unless the snapshot was never measured.
-    remove: async (key) => {
-      const usage = sizeOf(key);
-      await context.snapshotter.remove(key);
-      return await usage;
-    },
-    size: sizeOf,
-  };
-}
+/**
+ * Active snapshots and views belong to a container or a build, which remove them themselves; sweeping one from under
+ * its owner could never be right. Those of this package are leased while they are worked on.
+ */
+const snapshots = (context: ImageContext): Collectable => ({
+  ...snapshotCollectable(context.snapshotter),
+  *roots() {
+    for (const { kind, key } of context.snapshotter.list())
+      if (kind !== 'committed' && !key.startsWith(UNPACK_PREFIX)) yield snapshotRef(key);
+  },
+});

@@ -4,6 +4,7 @@ import { DEFAULT_LIMITS, type ImageLimits, type ImageServiceDeps } from './deps.
 import { createDocuments, type Documents } from './documents.ts';
 import type { TransferEvent } from './image-service.ts';
 import { Limiter } from './limiter.ts';
+import { PendingLayers } from './pending-layers.ts';
 import { ImageRecords } from './records.ts';
 import { SharedWork } from './shared-work.ts';
 
@@ -16,6 +17,7 @@ export interface ImageContext extends Omit<ImageServiceDeps, 'limits' | 'hostPla
   /** Held per image digest while its names change or it is removed. */
   readonly locks: KeyedLock;
   readonly downloadSlots: Limiter;
+  readonly pendingLayers: PendingLayers;
   /** Blobs being fetched, by digest. */
   readonly downloads: SharedWork<void, TransferEvent>;
   /** Snapshots being made, by chain ID. */
@@ -32,6 +34,7 @@ export function createContext(deps: ImageServiceDeps): ImageContext {
     documents: createDocuments(deps.content, limits),
     locks: new KeyedLock(),
     downloadSlots: new Limiter(limits.maxConcurrentDownloads),
+    pendingLayers: new PendingLayers(),
     downloads: new SharedWork(),
     unpacks: new SharedWork(),
   };

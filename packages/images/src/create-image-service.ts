@@ -22,7 +22,7 @@ import { unpack } from './unpack.ts';
 import { writeLayer } from './write-layer.ts';
 
 /** The service with what the daemon needs of it besides. */
-export interface OwnedImageService extends ImageService {
+export interface OwnedImageService extends ImageService, Disposable {
   /** Kinds `image`, `blob` and `snapshot` for the one mark-and-sweep. */
   readonly collectables: readonly Collectable[];
   /** Once, at daemon start, before any other call. */
@@ -37,6 +37,7 @@ export function createImageService(deps: ImageServiceDeps): OwnedImageService {
     collectables: collectables(context),
     recover: () => recover(context),
     check: () => check(context),
+    [Symbol.dispose]: () => context.pendingLayers.releaseAll(),
     resolve: (name, options) => resolve(context, name, options),
     unpack: (image, options) => unpack(context, image, options),
     pull: (reference, options) => pull(context, reference, options),

@@ -53,6 +53,7 @@ export async function create(
     context.records.keepDangling(target);
   });
   for (const name of names) assignName(context, name, target);
+  for (const layer of layers) context.pendingLayers.release(layer.digest);
   return { id: target.digest, target };
 }
 

@@ -1,7 +1,7 @@
 import type { CallOptions, Clock, EmitEvent, Logger } from '@berth/base';
 import type { ContentStore } from '@berth/content';
 import type { ByteStream, CrossMounter, Digest, Platform, Reference, Target } from '@berth/oci';
-import type { Snapshotter } from '@berth/snapshots';
+import type { StoredSnapshotter } from '@berth/snapshots';
 import type { Collected, Leases, State } from '@berth/state';
 import type { RegistryCredential } from './image-service.ts';
 
@@ -9,7 +9,7 @@ import type { RegistryCredential } from './image-service.ts';
 export interface ImageServiceDeps {
   readonly state: State;
   readonly content: ContentStore;
-  readonly snapshotter: Snapshotter;
+  readonly snapshotter: StoredSnapshotter;
   readonly registry: RepositoryOpener;
   readonly layerTools: LayerTools;
   readonly emit: EmitEvent;

@@ -144,5 +144,9 @@ function assign(pull: Pull, target: Descriptor): PullResult {
     return context.records.put(recordNameOf(reference), target);
   });
   emitTransfer(context, 'pull', reference);
-  return { reference: familiarString(reference), target, changed: before?.digest !== target.digest };
+  const result = { reference: familiarString(reference), target, changed: before?.digest !== target.digest };
+  const status = result.changed ? 'Downloaded newer image for' : 'Image is up to date for';
+  pull.options.onProgress?.({ type: 'message', text: `Digest: ${target.digest}` });
+  pull.options.onProgress?.({ type: 'message', text: `Status: ${status} ${result.reference}` });
+  return result;
 }

@@ -2,7 +2,7 @@ import { type CallOptions, invalid, notFound } from '@berth/base';
 import { type ByteStream, chainId, type Digest, MEDIA_TYPES } from '@berth/oci';
 import type { ImageContext } from './context.ts';
 import type { WrittenLayer } from './image-service.ts';
-import { type Lease, openLease, snapshotRef } from './lease.ts';
+import { blobRef, type Lease, openLease, snapshotRef } from './lease.ts';
 import { Hashing, storeStream } from './store-stream.ts';
 import { withTree } from './with-tree.ts';
 
@@ -14,7 +14,7 @@ export interface WriteLayerOptions extends CallOptions {
 /**
  * One pass: the changes are archived, hashed (diff ID), compressed where a fast gzip is installed (else stored as they
  * are) and hashed again (blob) on their way into the store. With `commit` the active snapshot itself becomes the
- * layer's committed snapshot. The caller leases or names the result before it lets go of the snapshot. Throws
+ * layer's committed snapshot. The result is held for a minute, or until `create` makes an image of it. Throws
  * `notFound` (no such snapshot), `invalid` (not an active one).
  */
 export async function writeLayer(
@@ -32,7 +32,8 @@ export async function writeLayer(
   if (layer === undefined) return {};
   const parent = options.parentChainId;
   const chain = chainId(parent, layer.diffId);
-  lease.add([snapshotRef(chain)]);
+  const hold = openLease(context, 'written-layer', [blobRef(layer.descriptor.digest), snapshotRef(chain)]);
+  context.pendingLayers.hold(layer.descriptor.digest, hold);
   if (options.commit && !context.snapshotter.stat(chain)) await context.snapshotter.commit(chain, snapshotKey);
   return { layer: { ...layer, chainId: chain } };
 }
