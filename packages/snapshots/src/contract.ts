@@ -283,7 +283,10 @@ export function snapshotterContract(name: string, create: () => SnapshotterSubje
   test(`${name}: a parent may be named at commit where the driver says so`, async () => {
     await using subject = create();
     const { snapshots } = subject;
-    await layer(subject, 'base', undefined, (root) => writeFileSync(join(root, 'lower'), ''));
+    await layer(subject, 'base', undefined, (root) => {
+      writeFileSync(join(root, 'lower'), '');
+      chmodSync(root, 0o555);
+    });
     await snapshots.prepare('free');
     if (!snapshots.capabilities.rebase) {
       await rejects(snapshots.commit('top', 'free', { parent: 'base' }), 'notImplemented');
@@ -297,7 +300,10 @@ export function snapshotterContract(name: string, create: () => SnapshotterSubje
     await snapshots.commit('top', 'free', { parent: 'base' });
     assert.equal(snapshots.stat('top')?.parent, 'base');
     await rejects(snapshots.remove('base'), 'conflict');
-    await look(subject, 'top', (root) => assert.deepEqual(readdirSync(root), ['upper']));
+    await look(subject, 'top', (root) => {
+      assert.deepEqual(readdirSync(root), ['upper']);
+      assert.equal(lstatSync(root).mode & 0o7777, 0o555, "the root is the parent's where the layer does not say");
+    });
     await snapshots.prepare('bound', 'top');
     await rejects(snapshots.commit('other', 'bound', { parent: 'base' }), 'invalid');
   });

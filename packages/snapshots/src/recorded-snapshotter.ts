@@ -39,7 +39,8 @@ export interface StoredSnapshotter extends Snapshotter {
 /** What is particular to a driver: the files of a new snapshot, and how one is mounted. Paths are absolute directories. */
 export interface SnapshotFiles {
   readonly driver: string;
-  readonly rebase: boolean;
+  /** Fits the files of a snapshot made without a parent to the parent it now gets; absent where that cannot be. */
+  rebase?(directory: string, parent: string): void;
   /** Whether a snapshot's directory holds its own changes only, so that its ancestors are needed beneath it. */
   readonly layered: boolean;
   /** Fills the new, empty `directory` of an active snapshot. */
@@ -78,7 +79,7 @@ export class RecordedSnapshotter implements StoredSnapshotter {
     mkdirSync(options.root, { recursive: true, mode: 0o710 });
     this.driver = files.driver;
     this.root = options.root;
-    this.capabilities = { rebase: files.rebase };
+    this.capabilities = { rebase: files.rebase !== undefined };
     this.#files = files;
     this.#records = new SnapshotRecords(options.state, files.driver);
     this.#clock = options.clock ?? createSystemClock();
@@ -118,9 +119,17 @@ export class RecordedSnapshotter implements StoredSnapshotter {
 
   async commit(name: string, key: string, options: { readonly parent?: string } = {}): Promise<void> {
     checkKey(name);
-    if (options.parent !== undefined && !this.#files.rebase)
-      throw notImplemented(`the ${this.driver} storage driver cannot change a snapshot's parent`);
+    if (options.parent !== undefined) this.#rebase(key, options.parent);
     this.#records.commit(name, key, options.parent);
+  }
+
+  #rebase(key: string, parent: string): void {
+    if (!this.#files.rebase)
+      throw notImplemented(`the ${this.driver} storage driver cannot change a snapshot's parent`);
+    const row = this.#records.get(key);
+    const under = this.#records.committed(parent);
+    if (row.kind === 'active' && row.parent === null)
+      this.#files.rebase(this.#directory(row.directory), this.#directory(under.directory));
   }
 
   async mounts(key: string, options: MountOptions = {}): Promise<readonly Mount[]> {

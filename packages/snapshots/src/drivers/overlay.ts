@@ -27,17 +27,19 @@ export function createOverlaySnapshotter(options: SnapshotterOptions): StoredSna
 
 const overlayFiles: SnapshotFiles = {
   driver: 'overlay',
-  rebase: true,
   layered: true,
 
   async create(directory, parent) {
     makeTree(directory);
     if (parent === undefined) return;
     mkdirSync(workOf(directory), { mode: 0o711 });
-    // the upper directory's own attributes are those of the merged root
-    const { mode, uid, gid } = lstatSync(treeOf(parent));
-    chownSync(treeOf(directory), uid, gid);
-    chmodSync(treeOf(directory), mode & 0o7777);
+    inheritRoot(directory, parent);
+  },
+
+  rebase(directory, parent) {
+    const { mode, uid, gid } = lstatSync(treeOf(directory));
+    // an archive that says nothing about the root left it as it was made
+    if ((mode & 0o7777) === 0o755 && uid === 0 && gid === 0) inheritRoot(directory, parent);
   },
 
   mounts(directory, ancestors, { volatile }): readonly Mount[] {
@@ -58,6 +60,13 @@ const overlayFiles: SnapshotFiles = {
     ];
   },
 };
+
+/** The upper directory's own attributes are those of the merged root. */
+function inheritRoot(directory: string, parent: string): void {
+  const { mode, uid, gid } = lstatSync(treeOf(parent));
+  chownSync(treeOf(directory), uid, gid);
+  chmodSync(treeOf(directory), mode & 0o7777);
+}
 
 /**
  * A volatile mount leaves a mark that makes the kernel refuse the next mount, for the machine may have crashed and the

@@ -19,7 +19,6 @@ export function createVfsSnapshotter(options: SnapshotterOptions): StoredSnapsho
 
 const vfsFiles: SnapshotFiles = {
   driver: 'vfs',
-  rebase: false,
   layered: false,
 
   async create(directory, parent, { signal }) {
