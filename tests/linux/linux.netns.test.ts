@@ -35,7 +35,7 @@ const withNetns = async (work: (path: string) => Promise<void>): Promise<void> =
 
 test('commands run inside the namespace, this process stays outside', async () => {
   await withNetns(async (netns) => {
-    await ipBatch(['link set lo up', 'link add d0 type dummy', 'addr add 10.99.0.1/24 dev d0', 'link set d0 up'], {
+    await ipBatch(['link set lo up', 'link add d0 type bridge', 'addr add 10.99.0.1/24 dev d0', 'link set d0 up'], {
       netns,
     });
     const inside = await ipAddresses({ netns });
@@ -44,7 +44,7 @@ test('commands run inside the namespace, this process stays outside', async () =
     assert.ok(routes.some((route) => route.dst === '10.99.0.0/24'));
     assert.ok(!(await ipAddresses()).some((link) => link.ifname === 'd0'));
     await assert.rejects(ipBatch(['link set nope up'], { netns }), { kind: 'notFound' });
-    await assert.rejects(ipBatch(['link add d0 type dummy'], { netns }), { kind: 'conflict' });
+    await assert.rejects(ipBatch(['link add d0 type bridge'], { netns }), { kind: 'conflict' });
   });
 });
 

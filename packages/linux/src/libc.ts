@@ -21,6 +21,7 @@ export interface Libc {
   llistxattr: Call<[path: Memory, list: Memory, size: number]>;
   lremovexattr: Call<[path: Memory, name: Memory]>;
   fgetxattr: Call<[fd: Fd, name: Memory, value: Memory, size: number]>;
+  flistxattr: Call<[fd: Fd, list: Memory, size: number]>;
   fsetxattr: Call<[fd: Fd, name: Memory, value: Memory, size: number, flags: number]>;
   openat: Call<[dir: Fd, path: Memory, flags: number, mode: number]>;
   openat2: Call<[nr: number, dir: Fd, path: Memory, how: Memory, size: number]>;
@@ -99,6 +100,7 @@ const load = (): Libc => {
     llistxattr: long('llistxattr', p, out, ul),
     lremovexattr: int('lremovexattr', p, p),
     fgetxattr: long('fgetxattr', 'int', p, out, ul),
+    flistxattr: long('flistxattr', 'int', out, ul),
     fsetxattr: int('fsetxattr', 'int', p, p, ul, 'int'),
     openat: int('openat', 'int', p, 'int', u),
     openat2: long('syscall', 'long', 'int', p, p, ul),

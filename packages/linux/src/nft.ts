@@ -18,7 +18,7 @@ const run = async (args: readonly string[], options: NftOptions, stdin?: string)
 
 /** Applies an nft script as one transaction: all of it or nothing. Throws `conflict`, `notFound`, `internal`. */
 export async function nftApply(script: string, options: NftOptions = {}): Promise<void> {
-  await run(['-f', '-'], options, script);
+  await run(['-f', '-'], options, `${script}\n`);
 }
 
 /** `nft -j list <what>`: the objects of the ruleset, e.g. `nftList(['table', 'inet', 'berth0'])`. */

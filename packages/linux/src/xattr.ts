@@ -55,3 +55,25 @@ export function removeXattr(path: string, name: string): boolean {
     throw error;
   }
 }
+
+/** Sets an attribute through an open descriptor. */
+export function setXattrFd(fd: number, name: string, value: Uint8Array): void {
+  check(libc().fsetxattr(fd, checkPath(name), value, value.length, 0), 'fsetxattr', name);
+}
+
+/** All attributes of an open file. */
+export function readXattrsFd(fd: number): ReadonlyMap<string, Buffer> {
+  const found = new Map<string, Buffer>();
+  const size = libc().flistxattr(fd, null, 0);
+  if (size <= 0) return found;
+  const buffer = Buffer.allocUnsafeSlow(MAX);
+  const length = check(libc().flistxattr(fd, buffer, MAX), 'flistxattr');
+  for (const name of buffer
+    .toString('utf8', 0, length)
+    .split('\0')
+    .filter((n) => n !== '')) {
+    const got = libc().fgetxattr(fd, name, buffer, MAX);
+    if (got >= 0) found.set(name, Buffer.from(buffer.subarray(0, got)));
+  }
+  return found;
+}

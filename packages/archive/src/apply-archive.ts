@@ -1,0 +1,67 @@
+import { createHash } from 'node:crypto';
+import { closeSync, openSync } from 'node:fs';
+import { cancelled, dataLoss, tooLarge } from '@berth/base';
+import type { Compression } from './compression.ts';
+import { LayerWriter, type LayerWriterOptions } from './layer-writer.ts';
+import { detectFile, readDecompressed } from './read-decompressed.ts';
+import { type TarLimits, TarParser } from './tar-parser.ts';
+
+export const DEFAULT_LIMITS: Required<TarLimits> = { maxEntries: 5_000_000, maxBytes: 256 * 2 ** 30 };
+
+export type WriterSettings = Omit<LayerWriterOptions, 'mapOwner'>;
+
+/** What a worker thread is told to do. Plain data. */
+export interface ApplyJob extends WriterSettings {
+  readonly source: { readonly path: string } | { readonly fd: number };
+  readonly target: string;
+  /** Undefined: found out from the first bytes, for a path only. */
+  readonly compression: Compression | undefined;
+  readonly limits: TarLimits;
+  readonly expectedDiffId: string | undefined;
+  /** Non-zero once the caller has lost interest. */
+  readonly cancel: Int32Array;
+}
+
+export interface ApplyResult {
+  /** Digest of the uncompressed archive. */
+  readonly diffId: string;
+  /** Length of the uncompressed archive. */
+  readonly size: number;
+  readonly entries: number;
+  /** Sum of the sizes of all files in it. */
+  readonly contentSize: number;
+}
+
+/** Applies one archive on the calling thread, by blocking calls. One pass: decompress, hash, write. */
+export async function applyArchive(job: ApplyJob): Promise<ApplyResult> {
+  const fd = 'path' in job.source ? openSync(job.source.path, 'r') : job.source.fd;
+  try {
+    return await applyFrom(fd, job);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+const applyFrom = async (fd: number, job: ApplyJob): Promise<ApplyResult> => {
+  using writer = new LayerWriter(job.target, job);
+  const limits = { ...DEFAULT_LIMITS, ...job.limits };
+  const parser = new TarParser(writer, limits);
+  const hash = createHash('sha256');
+  // Headers and padding come on top of the files' own bytes.
+  const maxStream = limits.maxBytes + limits.maxEntries * 1024;
+  let size = 0;
+  for await (const batch of readDecompressed(fd, job.compression ?? detectFile(fd)))
+    for (const chunk of batch) {
+      if (job.cancel[0] !== 0) throw cancelled('applying the layer was cancelled');
+      size += chunk.length;
+      if (size > maxStream) throw tooLarge(`archive: more than ${limits.maxBytes} bytes`);
+      hash.update(chunk);
+      parser.push(chunk);
+    }
+  parser.finish();
+  writer.finish();
+  const diffId = `sha256:${hash.digest('hex')}`;
+  if (job.expectedDiffId !== undefined && job.expectedDiffId !== diffId)
+    throw dataLoss(`layer has diff ID ${diffId}, expected ${job.expectedDiffId}`);
+  return { diffId, size, entries: parser.entries, contentSize: parser.bytes };
+};

@@ -1,0 +1,246 @@
+import { closeSync } from 'node:fs';
+import { Socket } from 'node:net';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { Worker } from 'node:worker_threads';
+import { type CallOptions, conflict, EngineError, type ErrorKind, internal, throwIfAborted } from '@berth/base';
+import { makePipe, setPipeSize } from '@berth/linux';
+import type { ApplyJob, ApplyResult, WriterSettings } from './apply-archive.ts';
+import { type Compression, detectCompression, MAGIC_SIZE } from './compression.ts';
+import type { TarLimits } from './tar-parser.ts';
+
+export interface ApplyLayerOptions extends WriterSettings {
+  /** A file, or the bytes as they arrive: reading them waits for the disk. */
+  readonly source: { readonly path: string } | { readonly stream: AsyncIterable<Uint8Array> };
+  readonly target: string;
+  /** Default: detected from the first bytes. */
+  readonly compression?: Compression;
+  readonly limits?: TarLimits;
+  /** Throws `dataLoss` when the uncompressed archive has another digest. The tree written is then not to be used. */
+  readonly expectedDiffId?: string;
+}
+
+export type { ApplyResult } from './apply-archive.ts';
+
+export interface ApplyPool extends AsyncDisposable {
+  /**
+   * Applies a layer in a worker thread; waits for a free one. On failure part of the tree may have been written: the
+   * caller discards the directory. Throws `invalid` (malformed or hostile archive, damaged compression), `tooLarge`,
+   * `dataLoss`, `exhausted`, `cancelled`.
+   */
+  apply(options: ApplyLayerOptions, call?: CallOptions): Promise<ApplyResult>;
+}
+
+interface Answer {
+  readonly result?: ApplyResult;
+  readonly error?: { readonly kind: ErrorKind; readonly message: string; readonly code?: string };
+}
+
+const DEFAULT_IDLE_MS = 3000;
+
+class WorkerPool implements ApplyPool {
+  readonly #size: number;
+  readonly #idleMs: number;
+  readonly #idle = new Map<Worker, NodeJS.Timeout>();
+  readonly #all = new Set<Worker>();
+  readonly #waiting: ((worker: Worker) => void)[] = [];
+  #closed = false;
+
+  constructor(size: number, idleMs: number) {
+    this.#size = size;
+    this.#idleMs = idleMs;
+  }
+
+  async apply(options: ApplyLayerOptions, call: CallOptions = {}): Promise<ApplyResult> {
+    throwIfAborted(call.signal);
+    if (this.#closed) throw conflict('the pool is closed');
+    const worker = await this.#acquire();
+    try {
+      throwIfAborted(call.signal);
+      return await runOn(worker, options, call);
+    } finally {
+      this.#release(worker);
+    }
+  }
+
+  async #acquire(): Promise<Worker> {
+    const [idle] = this.#idle.keys();
+    if (idle !== undefined) {
+      clearTimeout(this.#idle.get(idle));
+      this.#idle.delete(idle);
+      idle.ref();
+      return idle;
+    }
+    if (this.#all.size < this.#size) return this.#start();
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  #start(): Worker {
+    const worker = new Worker(new URL('./apply-worker.ts', import.meta.url), {
+      trackUnmanagedFds: false,
+      resourceLimits: { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 1024 },
+    });
+    worker.setMaxListeners(0);
+    worker.on('exit', () => this.#all.delete(worker));
+    worker.on('error', () => this.#all.delete(worker));
+    this.#all.add(worker);
+    return worker;
+  }
+
+  #release(worker: Worker): void {
+    const alive = this.#all.has(worker);
+    const next = this.#waiting.shift();
+    if (next !== undefined) {
+      next(alive ? worker : this.#start());
+      return;
+    }
+    if (!alive) return;
+    if (this.#closed) {
+      void worker.terminate();
+      return;
+    }
+    worker.unref();
+    const timer = setTimeout(() => {
+      this.#idle.delete(worker);
+      this.#all.delete(worker);
+      void worker.terminate();
+    }, this.#idleMs);
+    timer.unref();
+    this.#idle.set(worker, timer);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true;
+    const idle = [...this.#idle];
+    this.#idle.clear();
+    await Promise.all(
+      idle.map(([worker, timer]) => {
+        clearTimeout(timer);
+        return worker.terminate();
+      }),
+    );
+  }
+}
+
+const runOn = async (worker: Worker, options: ApplyLayerOptions, call: CallOptions): Promise<ApplyResult> => {
+  const { source, target, compression, limits = {}, expectedDiffId, ...settings } = options;
+  const cancel = new Int32Array(new SharedArrayBuffer(4));
+  const onAbort = (): void => {
+    cancel[0] = 1;
+  };
+  call.signal?.addEventListener('abort', onAbort, { once: true });
+  try {
+    const job = { ...settings, target, limits, expectedDiffId, cancel };
+    if ('path' in source) return await ask(worker, { ...job, source, compression });
+    return await feed(worker, job, source.stream, compression, call);
+  } catch (error) {
+    throwIfAborted(call.signal);
+    throw error;
+  } finally {
+    call.signal?.removeEventListener('abort', onAbort);
+  }
+};
+
+const ask = async (worker: Worker, job: ApplyJob): Promise<ApplyResult> => {
+  const answer = await new Promise<Answer>((resolve, reject) => {
+    const settle = (): void => {
+      worker.off('message', onMessage);
+      worker.off('error', onError);
+      worker.off('exit', onExit);
+    };
+    const onMessage = (message: Answer): void => {
+      settle();
+      resolve(message);
+    };
+    const onError = (error: unknown): void => {
+      settle();
+      reject(internal('the thread applying a layer failed', { cause: error }));
+    };
+    const onExit = (): void => onError(new Error('it ended'));
+    worker.on('message', onMessage);
+    worker.on('error', onError);
+    worker.on('exit', onExit);
+    worker.postMessage(job);
+  });
+  if (answer.result !== undefined) return answer.result;
+  const { kind = 'internal', message = 'failed', code } = answer.error ?? {};
+  throw new EngineError(kind, message, code === undefined ? {} : { details: { code } });
+};
+
+type JobWithoutSource = Omit<ApplyJob, 'source' | 'compression'>;
+
+/** A worker blocks on reading, so a stream reaches it through a pipe, which also holds the stream back. */
+const feed = async (
+  worker: Worker,
+  job: JobWithoutSource,
+  stream: AsyncIterable<Uint8Array>,
+  compression: Compression | undefined,
+  call: CallOptions,
+): Promise<ApplyResult> => {
+  const { head, rest } = await peek(stream, MAGIC_SIZE);
+  const pipe = makePipe();
+  setPipeSize(pipe.read, 1 << 20);
+  let sink: Socket;
+  try {
+    sink = new Socket({ fd: pipe.write, readable: false, writable: true });
+  } catch (error) {
+    closeSync(pipe.write);
+    closeSync(pipe.read);
+    throw error;
+  }
+  let sourceError: unknown;
+  const written = pipeline(Readable.from(rest, { objectMode: false }), sink, { signal: call.signal }).catch(
+    (error: unknown) => {
+      // The worker stops reading when it fails or has seen all it needs: that is its answer's business.
+      if ((error as NodeJS.ErrnoException).code !== 'EPIPE') sourceError = error;
+      if (sourceError !== undefined) job.cancel[0] = 1;
+    },
+  );
+  try {
+    const result = await ask(worker, {
+      ...job,
+      source: { fd: pipe.read },
+      compression: compression ?? detectCompression(head),
+    });
+    await written;
+    if (sourceError !== undefined) throw sourceError;
+    return result;
+  } catch (error) {
+    sink.destroy();
+    await written;
+    throw sourceError ?? error;
+  }
+};
+
+/** The first `size` bytes of a stream (or all of a shorter one), and the whole stream again. */
+export async function peek(
+  stream: AsyncIterable<Uint8Array>,
+  size: number,
+): Promise<{ readonly head: Buffer; readonly rest: AsyncIterable<Uint8Array> }> {
+  const iterator = stream[Symbol.asyncIterator]();
+  const seen: Uint8Array[] = [];
+  let length = 0;
+  while (length < size) {
+    const step = await iterator.next();
+    if (step.done) break;
+    seen.push(step.value);
+    length += step.value.length;
+  }
+  const remaining = { [Symbol.asyncIterator]: () => iterator };
+  async function* rest(): AsyncGenerator<Uint8Array> {
+    yield* seen;
+    yield* remaining;
+  }
+  return { head: Buffer.concat(seen).subarray(0, size), rest: rest() };
+}
+
+/** Worker threads that apply layers side by side; started when needed, ended after `idleMs` without work. */
+export function createApplyPool(options: { readonly workers?: number; readonly idleMs?: number } = {}): ApplyPool {
+  return new WorkerPool(options.workers ?? 2, options.idleMs ?? DEFAULT_IDLE_MS);
+}
+
+/** Applies one layer in a thread of its own; with several to apply use a pool. */
+export async function applyLayer(options: ApplyLayerOptions, call: CallOptions = {}): Promise<ApplyResult> {
+  await using pool = createApplyPool({ workers: 1 });
+  return await pool.apply(options, call);
+}

@@ -1,0 +1,84 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, createReadStream, readSync } from 'node:fs';
+import { createGunzip, createZstdDecompress } from 'node:zlib';
+import { invalid, unavailable } from '@berth/base';
+import { makePipe, setPipeSize } from '@berth/linux';
+import { type Compression, decompressor, detectCompression, MAGIC_SIZE, type Program } from './compression.ts';
+
+const CHUNK = 1 << 18;
+
+/** The format of the open file `fd`, whose position stays as it is. */
+export function detectFile(fd: number): Compression {
+  const head = Buffer.alloc(MAGIC_SIZE);
+  const size = readSync(fd, head, 0, MAGIC_SIZE, 0);
+  return detectCompression(head.subarray(0, size));
+}
+
+/** Chunks of `fd` to its end, by blocking reads into one buffer: a chunk is valid until the next is asked for. */
+function* readAll(fd: number): Generator<Buffer> {
+  const buffer = Buffer.allocUnsafeSlow(CHUNK);
+  for (let size = readSync(fd, buffer); size > 0; size = readSync(fd, buffer)) yield buffer.subarray(0, size);
+}
+
+const exitOf = async (child: ChildProcess): Promise<string | undefined> => {
+  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+  return child.exitCode === 0 ? undefined : (child.signalCode ?? `exit status ${child.exitCode}`);
+};
+
+/** Reads through a child process, whose input is `fd` itself and whose output a pipe read by blocking calls. */
+async function* throughProgram(fd: number, program: Program): AsyncGenerator<Iterable<Buffer>> {
+  const pipe = makePipe();
+  setPipeSize(pipe.read, 1 << 20);
+  let child: ChildProcess;
+  try {
+    child = spawn(program.file, program.args, { stdio: [fd, pipe.write, 'ignore'] });
+  } catch (error) {
+    closeSync(pipe.read);
+    throw error;
+  } finally {
+    closeSync(pipe.write);
+  }
+  const failed = once(child, 'error').catch(() => []);
+  if (child.pid === undefined) {
+    closeSync(pipe.read);
+    throw unavailable(`${program.file}: cannot be run`, { cause: (await failed)[0] });
+  }
+  let complete = false;
+  try {
+    yield readAll(pipe.read);
+    complete = true;
+  } finally {
+    closeSync(pipe.read);
+    if (!complete) child.kill('SIGKILL');
+    const problem = await exitOf(child);
+    if (complete && problem !== undefined) throw invalid(`compressed data is damaged (${program.file}: ${problem})`);
+  }
+}
+
+async function* throughNode(fd: number, compression: 'gzip' | 'zstd'): AsyncGenerator<Iterable<Buffer>> {
+  const source = createReadStream('', { fd, autoClose: false, highWaterMark: CHUNK });
+  const stream =
+    compression === 'gzip' ? createGunzip({ chunkSize: CHUNK }) : createZstdDecompress({ chunkSize: CHUNK });
+  source.on('error', (error) => stream.destroy(error));
+  source.pipe(stream);
+  try {
+    for await (const chunk of stream) yield [chunk as Buffer];
+  } catch (error) {
+    throw invalid('compressed data is damaged', { cause: error });
+  } finally {
+    source.destroy();
+    stream.destroy();
+  }
+}
+
+/**
+ * Decompressed chunks of the open file or pipe `fd`, in batches that are read by blocking calls: for worker threads.
+ * Leaves `fd` open. Throws `invalid` when the compressed data is damaged or cut short.
+ */
+export async function* readDecompressed(fd: number, compression: Compression): AsyncGenerator<Iterable<Buffer>> {
+  const program = decompressor(compression);
+  if (program !== undefined) yield* throughProgram(fd, program);
+  else if (compression === 'gzip' || compression === 'zstd') yield* throughNode(fd, compression);
+  else yield readAll(fd);
+}
