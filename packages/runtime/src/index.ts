@@ -14,5 +14,6 @@ export {
 export { encodeSpec } from './spec/encode-spec.ts';
 export * from './spec/host-facts.ts';
 export { buildExecProcess, type ExecProcessInput } from './spec/process-spec.ts';
+export { type ResolvedUser, resolveUser } from './spec/resolve-user.ts';
 export { buildResources } from './spec/resources.ts';
 export type * from './spec/spec-input.ts';

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import type { Readable, Writable } from 'node:stream';
 import { type CallOptions, errnoOf, isKind, throwIfAborted, unavailable } from '@berth/base';
 import { wasOutOfMemory } from './conmon/task-files.ts';
@@ -33,10 +33,48 @@ const firstArgument = (bundle: string): string => {
   return config.process?.args?.[0] ?? '';
 };
 
-/** What the runtime itself writes when it could not start the process; a program can write the same, hence the end only. */
-const REFUSAL = /(?:^|\n)(?:time="[^"\n]*" level=(?:error|fatal) msg=|\d{4}-\d\d-\d\dT[0-9:.]+Z: )[^\n]*\n?$/;
-const RUNTIME_FAILED = 1;
-const TAIL = 16384;
+const LOOK_MS = 5;
+
+/**
+ * Whose words are on stderr: until the runtime has written the pid file they may be its own, and are then an error,
+ * not the program's output. They are held back until that is known.
+ */
+class StderrGate {
+  readonly #pidfile: string;
+  readonly #pass: (chunk: Uint8Array) => void;
+  #held: Buffer[] = [];
+  #started = false;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(pidfile: string, pass: (chunk: Uint8Array) => void) {
+    this.#pidfile = pidfile;
+    this.#pass = pass;
+  }
+
+  receive(chunk: Buffer): void {
+    this.#held.push(chunk);
+    this.#look();
+  }
+
+  /** After the end: what the runtime said when it did not get to start the program. */
+  finish(): string | undefined {
+    clearTimeout(this.#timer);
+    if (!this.#started && !existsSync(this.#pidfile)) return Buffer.concat(this.#held).toString();
+    this.#flush();
+    return undefined;
+  }
+
+  #look(): void {
+    clearTimeout(this.#timer);
+    this.#started ||= existsSync(this.#pidfile);
+    if (this.#started) this.#flush();
+    else this.#timer = setTimeout(() => this.#look(), LOOK_MS);
+  }
+
+  #flush(): void {
+    for (const chunk of this.#held.splice(0)) this.#pass(chunk);
+  }
+}
 
 /**
  * `runtime run` with pipes: create, start, wait, delete. Cancelling kills the container. It does not outlive this
@@ -52,18 +90,13 @@ export async function runForeground(
   throwIfAborted(options.signal);
   const command = firstArgument(bundle);
   const pidfile = `${bundle}/run.pid`;
+  rmSync(pidfile, { force: true });
   const child = spawn(context.path, [...context.globalArgs, 'run', '--bundle', bundle, '--pid-file', pidfile, id], {
     stdio: [io.stdin === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
   });
-  let tail = '';
+  const stderr = new StderrGate(pidfile, io.stderr);
   (child.stdout as Readable).on('data', io.stdout);
-  // held back until it is known whose words they are: a refusal is an error, not the program's output
-  let refused = false;
-  (child.stderr as Readable).on('data', (chunk: Buffer) => {
-    tail = (tail + chunk.toString('latin1')).slice(-TAIL);
-    refused = REFUSAL.test(tail);
-    if (!refused) io.stderr(chunk);
-  });
+  (child.stderr as Readable).on('data', (chunk: Buffer) => stderr.receive(chunk));
   const onAbort = (): void => {
     void context.delete().catch(() => child.kill('SIGKILL'));
   };
@@ -74,21 +107,14 @@ export async function runForeground(
     const exitCode = await exitOf(child);
     void feeding;
     throwIfAborted(options.signal);
-    if (exitCode >= RUNTIME_FAILED && refused && readPid(pidfile) === undefined)
-      throw runtimeError(Buffer.from(tail, 'latin1').toString('utf8'), 'create', command);
+    const refusal = stderr.finish();
+    if (refusal !== undefined && exitCode !== 0) throw runtimeError(refusal, 'create', command);
+    if (refusal) io.stderr(Buffer.from(refusal));
     return { exitCode, exitedAt: new Date(), oomKilled: exitCode !== 0 && wasOutOfMemory(bundle) };
   } finally {
     options.signal?.removeEventListener('abort', onAbort);
     await context.delete().catch((error: unknown) => {
       if (!isKind(error, 'notFound')) throw error;
     });
-  }
-}
-
-function readPid(path: string): string | undefined {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return undefined;
   }
 }
