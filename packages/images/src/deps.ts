@@ -67,14 +67,21 @@ export interface RepositoryOpener {
   ): Target & Partial<CrossMounter>;
 }
 
+/** Where a layer's bytes are: in a file, or arriving. */
+export type LayerSource = { readonly path: string } | { readonly stream: ByteStream };
+
+export interface LayerTarget {
+  readonly directory: string;
+  /** `overlay`: a directory of the layer's own, with overlay's whiteouts; `merge`: onto the tree of the layers below. */
+  readonly mode: 'overlay' | 'merge';
+  /** Directories of the layers below, nearest first, for hard links to their files. */
+  readonly lowerPaths?: readonly string[];
+}
+
 /** What the service needs of `@berth/archive`; `createLayerTools` makes one. */
 export interface LayerTools {
-  /** Unpacks one layer, compressed or not, into `directory` and returns the digest of its uncompressed bytes. */
-  apply(
-    source: ByteStream,
-    target: { readonly directory: string; readonly whiteouts: 'overlay' | 'remove' },
-    options?: CallOptions & { readonly onBytes?: (bytes: number) => void },
-  ): Promise<{ readonly diffId: Digest }>;
+  /** Unpacks one layer, compressed or not, and returns the digest of its uncompressed bytes. */
+  apply(source: LayerSource, target: LayerTarget, options?: CallOptions): Promise<{ readonly diffId: Digest }>;
   /** The layer archive (uncompressed tar) that turns `lower` into `upper`; undefined when nothing differs. */
   diff(
     change:

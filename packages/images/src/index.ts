@@ -4,6 +4,8 @@ export {
   type ImageLimits,
   type ImageServiceDeps,
   type ImageUser,
+  type LayerSource,
+  type LayerTarget,
   type LayerTools,
   type RepositoryOpener,
 } from './deps.ts';

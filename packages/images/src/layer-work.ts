@@ -1,6 +1,8 @@
-import { type CallOptions, dataLoss, notFound, randomId, throwIfAborted } from '@berth/base';
+import { type CallOptions, dataLoss, internal, isKind, notFound, randomId, throwIfAborted } from '@berth/base';
+import type { Mount } from '@berth/linux';
 import type { Descriptor, Digest, Fetcher } from '@berth/oci';
 import type { ImageContext } from './context.ts';
+import type { LayerTarget } from './deps.ts';
 import { fetchBlob } from './fetch-blob.ts';
 import { openLease, snapshotRef } from './lease.ts';
 import { Pipe } from './pipe.ts';
@@ -99,39 +101,83 @@ export const isUnpacked = (context: ImageContext, chainId: Digest): boolean =>
 async function makeSnapshot(context: ImageContext, work: LayerWork, at: number, options: LayerOptions): Promise<void> {
   const plan = work.plans[at];
   if (!plan || isUnpacked(context, plan.chainId)) return;
-  const key = UNPACK_PREFIX + randomId();
-  using _lease = openLease(context, 'unpack', [snapshotRef(key)]);
-  let prepared = false;
-  const parent = work.plans[at - 1]?.chainId;
-  try {
-    if (context.snapshotter.capabilities.rebase) {
-      await context.snapshotter.prepare(key);
-      prepared = true;
-      const directory = context.snapshotter.diffPath(key);
-      if (directory === undefined) throw dataLoss(`snapshot ${key} has no directory of its own`);
-      await applyLayer(context, work, plan, { directory, whiteouts: 'overlay' }, options);
-      await ensureLayer(context, work, at - 1, { signal: options.signal });
-      await context.snapshotter.commit(plan.chainId, key, parent === undefined ? {} : { parent });
-    } else {
-      if (work.source) await fetchBlob(context, work.source, plan.blob, options);
-      await ensureLayer(context, work, at - 1, { signal: options.signal });
-      const mounts = await context.snapshotter.prepare(key, parent);
-      prepared = true;
-      await withTree(context, mounts, (directory) =>
-        applyLayer(context, work, plan, { directory, whiteouts: 'remove' }, options),
-      );
-      await context.snapshotter.commit(plan.chainId, key);
-    }
-    prepared = false;
-  } finally {
-    if (prepared) await context.snapshotter.remove(key);
-  }
-  new LayerProgress(plan.blob, options.onEvent).phase('complete');
+  if (context.snapshotter.capabilities.rebase) await makeAlone(context, work, at, plan, options);
+  else await makeOnParent(context, work, at, plan, options);
+  void measure(context, plan.chainId);
+  const progress = new LayerProgress(plan.blob, options.onEvent);
+  progress.bytes('extracting', plan.blob.size);
+  progress.phase('complete');
 }
 
-interface ApplyTarget {
-  readonly directory: string;
-  readonly whiteouts: 'overlay' | 'remove';
+/** Unpacks into a directory of the layer's own, whatever the layers below are at; names the parent at the end. */
+async function makeAlone(
+  context: ImageContext,
+  work: LayerWork,
+  at: number,
+  plan: LayerPlan,
+  options: LayerOptions,
+): Promise<void> {
+  try {
+    await withActive(context, undefined, async (key) => {
+      await applyLayer(context, work, plan, { directory: ownDirectory(context, key), mode: 'overlay' }, options);
+      await ensureLayer(context, work, at - 1, { signal: options.signal });
+      const parent = work.plans[at - 1]?.chainId;
+      await context.snapshotter.commit(plan.chainId, key, parent === undefined ? {} : { parent });
+    });
+  } catch (error) {
+    // A layer may hard-link to a file that only a layer below has: that needs those below first.
+    if (at === 0 || !isKind(error, 'invalid') || !context.content.stat(plan.blob.digest)) throw error;
+    await makeOnParent(context, work, at, plan, options);
+  }
+}
+
+async function makeOnParent(
+  context: ImageContext,
+  work: LayerWork,
+  at: number,
+  plan: LayerPlan,
+  options: LayerOptions,
+): Promise<void> {
+  if (work.source) await fetchBlob(context, work.source, plan.blob, options);
+  await ensureLayer(context, work, at - 1, { signal: options.signal });
+  await withActive(context, work.plans[at - 1]?.chainId, async (key, mounts) => {
+    const own = context.snapshotter.diffPath(key);
+    const apply = (target: LayerTarget): Promise<void> => applyLayer(context, work, plan, target, options);
+    if (own === undefined) await withTree(context, mounts, (directory) => apply({ directory, mode: 'merge' }));
+    else await apply({ directory: own, mode: 'overlay', lowerPaths: context.snapshotter.lowerPaths(key) });
+    await context.snapshotter.commit(plan.chainId, key);
+  });
+}
+
+/** An active snapshot that is gone afterwards unless `work` committed it. */
+async function withActive(
+  context: ImageContext,
+  parent: Digest | undefined,
+  work: (key: string, mounts: readonly Mount[]) => Promise<void>,
+): Promise<void> {
+  const key = UNPACK_PREFIX + randomId();
+  using _lease = openLease(context, 'unpack', [snapshotRef(key)]);
+  const mounts = await context.snapshotter.prepare(key, parent);
+  try {
+    await work(key, mounts);
+  } finally {
+    if (context.snapshotter.stat(key)) await context.snapshotter.remove(key);
+  }
+}
+
+function ownDirectory(context: ImageContext, key: string): string {
+  const directory = context.snapshotter.diffPath(key);
+  if (directory === undefined) throw internal(`snapshot ${key} has no directory of its own`);
+  return directory;
+}
+
+/** Has the snapshot measured while nobody waits, so that the first listing need not. */
+async function measure(context: ImageContext, chainId: Digest): Promise<void> {
+  try {
+    await context.snapshotter.usage(chainId);
+  } catch {
+    // Removed meanwhile; whoever lists it next measures it.
+  }
 }
 
 /** Unpacks while downloading when the blob starts to come in now; from the store otherwise. */
@@ -139,7 +185,7 @@ async function applyLayer(
   context: ImageContext,
   work: LayerWork,
   plan: LayerPlan,
-  target: ApplyTarget,
+  target: LayerTarget,
   options: LayerOptions,
 ): Promise<void> {
   const { blob } = plan;
@@ -151,10 +197,8 @@ async function applyLayer(
   if (!context.content.stat(blob.digest))
     throw notFound(`layer ${blob.digest} is not in the store; pull the image again`);
   progress.bytes('extracting', 0);
-  const stored = await context.content.open(blob.digest, { signal: options.signal });
-  const { diffId } = await context.layerTools.apply(stored, target, {
+  const { diffId } = await context.layerTools.apply({ path: context.content.path(blob.digest) }, target, {
     signal: options.signal,
-    onBytes: (bytes) => progress.bytes('extracting', bytes),
   });
   checkDiffId(plan, diffId);
 }
@@ -163,30 +207,23 @@ async function applyWhileFetching(
   context: ImageContext,
   source: Fetcher,
   blob: Descriptor,
-  target: ApplyTarget,
+  target: LayerTarget,
   progress: LayerProgress,
   options: LayerOptions,
 ): Promise<Digest | undefined> {
   const pipe = new Pipe();
-  let fetched = false;
   let applying: Promise<{ readonly diffId: Digest }> | undefined;
   let gone = false;
   const tee = (): Pipe => {
     // The download may start after this caller was aborted, on behalf of another.
     if (gone) return pipe;
-    applying = context.layerTools.apply(pipe.stream, target, {
-      signal: options.signal,
-      onBytes: (bytes) => {
-        if (fetched) progress.bytes('extracting', bytes);
-      },
-    });
+    applying = context.layerTools.apply({ stream: pipe.stream }, target, { signal: options.signal });
     // Seen below; until then a failure must not look unhandled, nor hold up the download.
     applying.catch(() => pipe.close());
     return pipe;
   };
   try {
     await fetchBlob(context, source, blob, { ...options, tee });
-    fetched = true;
     if (applying === undefined) return undefined;
     progress.bytes('extracting', 0);
     return (await applying).diffId;

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { createSystemClock, type EngineEvent, silentLogger } from '@berth/base';
@@ -84,7 +84,7 @@ export async function openTestStore(
 /** Leaves one file per layer, so that a test can see which layers a snapshot was made of. */
 export const fakeLayerTools: LayerTools = {
   async apply(source, { directory }) {
-    const bytes = unpacked(await bytesOf(source));
+    const bytes = unpacked('path' in source ? await readFile(source.path) : await bytesOf(source.stream));
     const diffId = digestOf(bytes);
     await writeFile(join(directory, diffId.slice(7, 19)), diffId);
     return { diffId };
