@@ -17,7 +17,7 @@ const ARCHITECTURES = new Set(
     ' ',
   ),
 );
-const PART = /^[A-Za-z0-9_.-]{1,64}$/;
+const PART = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
 
 const normalizeOs = (os: string): string => {
   const lower = os.toLowerCase();

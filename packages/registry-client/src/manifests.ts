@@ -84,7 +84,7 @@ export async function headManifest(
   return { mediaType, digest, size };
 }
 
-/** `PUT` of a manifest by tag or digest. */
+/** `PUT` of a manifest by tag or digest. True when the registry itself keeps track of the manifest's `subject`. */
 export async function putManifest(
   session: Session,
   path: string,
@@ -92,7 +92,7 @@ export async function putManifest(
   manifest: FetchedManifest,
   scopes: readonly string[],
   options: CallOptions,
-): Promise<void> {
+): Promise<boolean> {
   const { descriptor, bytes } = manifest;
   const response = await session.send({
     ...options,
@@ -107,4 +107,5 @@ export async function putManifest(
   const stored = headerOf(response, 'docker-content-digest');
   if (stored !== undefined && stored !== descriptor.digest)
     throw invalid(`registry stored the manifest as ${stored.slice(0, 200)} instead of ${descriptor.digest}`);
+  return headerOf(response, 'oci-subject') !== undefined;
 }

@@ -1,4 +1,4 @@
-import { type CallOptions, isKind, type Logger, sleep, wrap } from '@berth/base';
+import { type CallOptions, isKind, KeyedLock, type Logger, sleep, wrap } from '@berth/base';
 import {
   type CrossMounter,
   type Deleter,
@@ -21,6 +21,7 @@ import { isUnreachable, wasAnswered } from './failures.ts';
 import { type FetchedManifest, getManifest, headManifest, putManifest } from './manifests.ts';
 import type { TransferLimits } from './options.ts';
 import { pages } from './pages.ts';
+import { addReferrer, referrerEntry, referrersTag } from './referrers-tag.ts';
 import type { Session } from './session.ts';
 import { expectStatus, type TransportResponse } from './transport.ts';
 import { mayRetryUpload, mountBlob, type UploadContext, uploadBlob } from './upload.ts';
@@ -58,6 +59,7 @@ export function createRepository(context: RepositoryContext): Repository {
   const sent = new Map<Digest, FetchedManifest>();
   let chosen: Session | undefined;
   const skipped = new Set<Session>();
+  const referrerLock = new KeyedLock();
 
   /** Tries endpoints in order: mirrors may fail in any way, the registry's own only by not being there. */
   const trySessions = async <T>(mirrors: boolean, work: (session: Session) => Promise<T>): Promise<T> => {
@@ -121,8 +123,20 @@ export function createRepository(context: RepositoryContext): Repository {
     }
   };
 
+  const listReferrer = async (session: Session, manifest: FetchedManifest, options: CallOptions): Promise<void> => {
+    const entry = referrerEntry(manifest);
+    if (entry === undefined) return;
+    using _held = await referrerLock.acquire(entry.subject, options);
+    const tag = referrersTag(entry.subject);
+    const index = addReferrer(await getIndex(session, tag, options), entry.descriptor);
+    if (index !== undefined) await putManifest(session, path, tag, index, push, options);
+  };
+
   const pushManifest = async (manifest: FetchedManifest, name: string, options: CallOptions): Promise<void> => {
-    await trySessions(false, (session) => putManifest(session, path, name, manifest, push, options));
+    await trySessions(false, async (session) => {
+      const tracked = await putManifest(session, path, name, manifest, push, options);
+      if (!tracked) await listReferrer(session, manifest, options);
+    });
     remember(manifest);
   };
 
@@ -142,11 +156,9 @@ export function createRepository(context: RepositoryContext): Repository {
     }
   };
 
-  const fallbackReferrers = async (subject: Descriptor, options: CallOptions): Promise<readonly Descriptor[]> => {
+  const getIndex = async (session: Session, tag: string, options: CallOptions): Promise<readonly Descriptor[]> => {
     try {
-      const tag = subject.digest.replace(':', '-');
-      const { bytes } = await trySessions(true, (session) => getManifest(session, path, tag, pull, options));
-      const manifest = decodeManifest(bytes);
+      const manifest = decodeManifest((await getManifest(session, path, tag, pull, options)).bytes);
       return manifest.kind === 'index' ? manifest.index.manifests : [];
     } catch (error) {
       if (isKind(error, 'notFound')) return [];
@@ -234,7 +246,8 @@ export function createRepository(context: RepositoryContext): Repository {
         });
         return found;
       } catch (error) {
-        if (isKind(error, 'notFound', 'notImplemented')) return fallbackReferrers(subject, options);
+        if (isKind(error, 'notFound', 'notImplemented'))
+          return trySessions(true, (session) => getIndex(session, referrersTag(subject.digest), options));
         throw error;
       }
     },

@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { cp, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { promisify } from 'node:util';
+import type { EngineError } from '@berth/base';
+import { pushRandomImage } from '@berth/oci/contract';
+import { createRegistryClient, type RegistryClientOptions } from '@berth/registry-client';
+import { type RunningRegistry, startRegistry } from '@berth/registry-server';
+
+const BASE = process.env['BERTH_TEST_TMP'] ?? '/dev/shm';
+const run = promisify(execFile);
+
+/** A certificate authority and certificates for a server (this address) and a client, as PEM files. */
+const makeCertificates = async (directory: string): Promise<void> => {
+  const openssl = (...args: readonly string[]) => run('openssl', [...args], { cwd: directory });
+  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
+  await openssl('req', '-x509', ...key, '-keyout', 'ca.key', '-out', 'ca.pem', '-subj', '/CN=test ca', '-days', '2');
+  for (const [name, subject] of [
+    ['server', '/CN=127.0.0.1'],
+    ['client', '/CN=client'],
+  ] as const)
+    await openssl(
+      ...['req', '-x509', ...key, '-CA', 'ca.pem', '-CAkey', 'ca.key', '-days', '2', '-subj', subject],
+      ...['-addext', 'subjectAltName=IP:127.0.0.1', '-addext', 'basicConstraints=CA:FALSE'],
+      ...['-keyout', `${name}.key`, '-out', `${name}.pem`],
+    );
+};
+
+const setUp = async (context: TestContext, mutual: boolean) => {
+  const root = await mkdtemp(join(BASE, 'berth-test-'));
+  await makeCertificates(root);
+  const read = (name: string): Promise<string> => readFile(join(root, name), 'utf8');
+  const registry: RunningRegistry = await startRegistry({
+    root: join(root, 'registry'),
+    tls: {
+      cert: await read('server.pem'),
+      key: await read('server.key'),
+      ...(mutual ? { clientCa: await read('ca.pem') } : {}),
+    },
+    credential: { username: 'me', password: 'pass word' },
+  });
+  context.after(async () => {
+    await registry.close();
+    await rm(root, { recursive: true, force: true });
+  });
+  const client = (options: RegistryClientOptions = {}) => {
+    const made = createRegistryClient({
+      certificateDirectories: [join(root, 'certs.d')],
+      credentials: async () => ({ username: 'me', password: 'pass word' }),
+      limits: { attempts: 1 },
+      ...options,
+    });
+    context.after(() => made[Symbol.asyncDispose]());
+    return made;
+  };
+  const install = async (...names: readonly (readonly [string, string])[]): Promise<void> => {
+    const directory = join(root, 'certs.d', registry.host);
+    await mkdir(directory, { recursive: true });
+    for (const [from, to] of names) await cp(join(root, from), join(directory, to));
+  };
+  return { registry, client, install };
+};
+
+test('a registry with TLS and basic authentication on loopback needs no certificate set-up', async (context) => {
+  const { registry, client } = await setUp(context, false);
+  const repository = client().repository(`${registry.host}/a`);
+  const { manifest } = await pushRandomImage(repository);
+  await repository.tag(manifest, 'v1');
+  assert.deepEqual(await repository.resolve('v1'), manifest);
+  const anonymous = client({ credentials: async () => undefined }).repository(`${registry.host}/a`);
+  await assert.rejects(anonymous.resolve('v1'), (error: EngineError) => {
+    assert.match(error.message, /^pull access denied for .*: unauthorized: authentication required$/);
+    return error.kind === 'unauthorized';
+  });
+  const wrong = client().login(registry.host, { username: 'me', password: 'no' });
+  await assert.rejects(wrong, { kind: 'unauthorized', message: /failed with status: 401 Unauthorized$/ });
+  assert.deepEqual(await client().login(registry.host, { username: 'me', password: 'pass word' }), {});
+});
+
+test('client certificates come from the certificate directory', async (context) => {
+  const { registry, client, install } = await setUp(context, true);
+  await assert.rejects(client().repository(`${registry.host}/a`).resolve('v1'), { kind: 'unavailable' });
+  await install(['ca.pem', 'ca.crt'], ['client.pem', 'client.cert'], ['client.key', 'client.key']);
+  await assert.rejects(client().repository(`${registry.host}/a`).resolve('v1'), { kind: 'notFound' });
+});
