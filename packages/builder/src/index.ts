@@ -1,1 +1,13 @@
-export {};
+export * from './build-service.ts';
+export { BuildCache, type CacheRecord } from './cache/build-cache.ts';
+export { createBuildService } from './create-build-service.ts';
+export * from './events.ts';
+export { applyChanges } from './frontend/apply-changes.ts';
+export { type CompileInput, compileDockerfile } from './frontend/compile.ts';
+export type { BaseImage, FrontendHost } from './frontend/frontend-host.ts';
+export type { BuildPlan, PlanStep } from './frontend/plan.ts';
+export type * from './graph/op-spec.ts';
+export { type Vertex, vertex } from './graph/vertex.ts';
+export { type ClassicMessage, renderClassic, renderClassicError } from './render-classic.ts';
+export * from './solve/build-op.ts';
+export { type Outcome, type SolveCache, Solver, type SolverOptions } from './solve/solver.ts';
