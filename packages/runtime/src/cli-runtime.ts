@@ -1,5 +1,14 @@
-import { mkdirSync } from 'node:fs';
-import { type CallOptions, conflict, EngineError, messageOf, notFound, SingleFlight, unavailable } from '@berth/base';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  type CallOptions,
+  conflict,
+  EngineError,
+  messageOf,
+  notFound,
+  randomId,
+  SingleFlight,
+  unavailable,
+} from '@berth/base';
 import { type CommandResult, runCommand } from '@berth/linux';
 import type { ExitStatus, OciRuntime, RunIo, RuntimeState, RuntimeVersion } from './oci-runtime.ts';
 import { probeRuntime } from './probe-runtime.ts';
@@ -63,12 +72,9 @@ class CliRuntime implements OciRuntime {
     }
   }
 
-  async #call(id: string, args: readonly string[], options: CallOptions, stdin?: string): Promise<CommandResult> {
+  async #call(id: string, args: readonly string[], options: CallOptions): Promise<CommandResult> {
     try {
-      return await runCommand(this.path, [...this.#globalArgs, ...args], {
-        signal: options.signal,
-        ...(stdin === undefined ? {} : { stdin }),
-      });
+      return await runCommand(this.path, [...this.#globalArgs, ...args], { signal: options.signal });
     } catch (error) {
       throw failure(id, error);
     }
@@ -91,7 +97,14 @@ class CliRuntime implements OciRuntime {
   }
 
   async update(id: string, resources: unknown, options: CallOptions = {}): Promise<void> {
-    await this.#call(id, ['update', '--resources', '-', id], options, JSON.stringify(resources));
+    // crun cannot read a socket as /dev/stdin, which is what Node gives a child
+    const file = `${this.#root}.update-${randomId().slice(0, 12)}`;
+    try {
+      writeFileSync(file, JSON.stringify(resources), { mode: 0o600 });
+      await this.#call(id, ['update', '--resources', file, id], options);
+    } finally {
+      rmSync(file, { force: true });
+    }
   }
 
   async state(id: string, options: CallOptions = {}): Promise<RuntimeState> {

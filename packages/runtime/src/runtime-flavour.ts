@@ -10,12 +10,14 @@ export interface RuntimeFlavour {
    * process: crun's init reads a byte we write, runc's writes a byte we read.
    */
   readonly startGate: 'write' | 'read' | undefined;
+  /** All it keeps of an exited container is `<root>/<id>` and the cgroups, which we can remove ourselves. */
+  readonly plainState: boolean;
 }
 
 const FLAVOURS: Readonly<Record<RuntimeFlavour['name'], RuntimeFlavour>> = {
-  crun: { name: 'crun', globalArgs: ['--cgroup-manager', 'cgroupfs'], startGate: 'write' },
-  runc: { name: 'runc', globalArgs: [], startGate: 'read' },
-  other: { name: 'other', globalArgs: [], startGate: undefined },
+  crun: { name: 'crun', globalArgs: ['--cgroup-manager', 'cgroupfs'], startGate: 'write', plainState: true },
+  runc: { name: 'runc', globalArgs: [], startGate: 'read', plainState: true },
+  other: { name: 'other', globalArgs: [], startGate: undefined, plainState: false },
 };
 
 /** Told by the program's file name. */

@@ -1,6 +1,15 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { type CallOptions, conflict, errnoOf, invalid, type Logger, silentLogger, throwIfAborted } from '@berth/base';
+import {
+  type CallOptions,
+  conflict,
+  errnoOf,
+  invalid,
+  type Logger,
+  silentLogger,
+  sleep,
+  throwIfAborted,
+} from '@berth/base';
 import { createCliRuntime } from '../cli-runtime.ts';
 import type { LaunchSpec, Monitor, Task } from '../monitor.ts';
 import { runtimeError } from '../runtime-error.ts';
@@ -10,6 +19,8 @@ import { identify, isAlive, signalProcess } from './process-identity.ts';
 import { type Conmon, spawnConmon } from './spawn-conmon.ts';
 import { readProcess, readRecord, type TaskRecord, writeProcess, writeRecord } from './task-files.ts';
 
+/** How long a runtime may take to create a container that nobody wants any more. */
+const PATIENCE_MS = 10_000;
 const ID = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/;
 
 export interface ConmonMonitorOptions {
@@ -119,17 +130,22 @@ class Conmons implements ConmonMonitor {
     return task;
   }
 
+  /** A cancelled launch is seen through and then undone: a runtime killed midway leaves what nobody knows of. */
   async #created(spec: LaunchSpec, conmon: Conmon, options: CallOptions): Promise<number> {
-    const kill = (): void => void conmon.child.kill('SIGKILL');
-    options.signal?.addEventListener('abort', kill, { once: true });
+    let timer: NodeJS.Timeout | undefined;
+    const patience = (): void => {
+      timer = setTimeout(() => conmon.child.kill('SIGKILL'), PATIENCE_MS);
+    };
+    options.signal?.addEventListener('abort', patience, { once: true });
     try {
       const message = await conmon.sync.next();
+      throwIfAborted(options.signal);
       if (message !== undefined && message.data > 0) return message.data;
       await conmon.gone;
-      throwIfAborted(options.signal);
       throw runtimeError(message?.message || conmon.complaint(), 'create', firstArgument(spec.bundle));
     } finally {
-      options.signal?.removeEventListener('abort', kill);
+      clearTimeout(timer);
+      options.signal?.removeEventListener('abort', patience);
     }
   }
 
@@ -154,8 +170,10 @@ class Conmons implements ConmonMonitor {
   /** A launch that a daemon's death cut short: nothing of the user's has run yet. */
   async #discard(id: string, dir: string, record: TaskRecord | undefined): Promise<void> {
     if (record !== undefined) {
-      signalProcess(record.monitor, 9);
+      const settled = (): boolean => !isAlive(record.monitor) || readProcess(dir, record.monitor) !== undefined;
+      for (const deadline = Date.now() + PATIENCE_MS; !settled() && Date.now() < deadline; ) await sleep(5);
       await deleteFromRuntime(this.#contextOf(record.runtime).runtime, id);
+      signalProcess(record.monitor, 9);
     }
     rmSync(dir, { recursive: true, force: true });
   }

@@ -9,10 +9,12 @@ import { encodeSpec } from '../spec/encode-spec.ts';
 import { ConmonProcess } from './conmon-process.ts';
 import { sendReopenLogs } from './control-fifo.ts';
 import { identify, isAlive, type ProcessIdentity } from './process-identity.ts';
+import { removeState } from './remove-state.ts';
 import { type Conmon, spawnConmon } from './spawn-conmon.ts';
 import { openStartGate } from './start-gate.ts';
-import { readExit, type TaskRecord } from './task-files.ts';
+import { cgroupsPathOf, readExit, type TaskRecord } from './task-files.ts';
 
+const SIGKILL = 9;
 const LIVENESS_MS = 2000;
 const REOPEN_MS = 2000;
 const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/;
@@ -100,20 +102,10 @@ export class ConmonTask extends ConmonProcess implements Task {
       keepStdinOpen: spec.terminal,
       exec: { processPath, attach: spec.attach },
     });
-    const kill = (): void => void conmon.child.kill('SIGKILL');
-    options.signal?.addEventListener('abort', kill, { once: true });
-    try {
-      return await this.#running(dir, spec, conmon);
-    } catch (error) {
-      kill();
-      throwIfAborted(options.signal);
-      throw error;
-    } finally {
-      options.signal?.removeEventListener('abort', kill);
-    }
+    return await this.#running(dir, spec, conmon, options);
   }
 
-  async #running(dir: string, spec: ExecSpec, conmon: Conmon): Promise<ExecStarted> {
+  async #running(dir: string, spec: ExecSpec, conmon: Conmon, options: CallOptions): Promise<ExecStarted> {
     const process = new ConmonProcess(spec.id, dir, { pid: 0, startTime: 0 });
     let streams: AttachedStreams | undefined;
     if (conmon.gate !== undefined && (await conmon.gate.listening.next()) !== undefined) {
@@ -127,6 +119,12 @@ export class ConmonTask extends ConmonProcess implements Task {
       throw runtimeError(created?.message || conmon.complaint(), 'exec', commandOf(spec.process));
     }
     process.identify(identify(created.data));
+    if (options.signal?.aborted) {
+      await streams?.[Symbol.asyncDispose]();
+      await process.signal(SIGKILL);
+      await conmon.gone;
+      throwIfAborted(options.signal);
+    }
     void conmon.gone.then(async () => {
       await process.settle();
       await rm(dir, { recursive: true, force: true });
@@ -149,7 +147,9 @@ export class ConmonTask extends ConmonProcess implements Task {
   async release(): Promise<void> {
     if (this.exitStatus() === undefined) throw conflict(`container ${this.id} is running`);
     this.unobserve();
-    await deleteFromRuntime(this.#context.runtime, this.id);
+    const { flavour, runtime, runtimeRoot } = this.#context;
+    if (!flavour.plainState || !removeState(runtimeRoot, this.id, cgroupsPathOf(this.dir)))
+      await deleteFromRuntime(runtime, this.id);
     await rm(this.dir, { recursive: true, force: true });
     this.#context.onRelease(this.id);
   }

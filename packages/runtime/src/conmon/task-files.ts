@@ -69,8 +69,10 @@ export function readExit(dir: string): RecordedExit | undefined {
   return { code: code >= 0 && code <= 255 ? code : 255, at };
 }
 
-const cgroupsPathOf = (dir: string): string | undefined =>
-  readJson<{ linux?: { cgroupsPath?: string } }>(`${dir}/config.json`)?.linux?.cgroupsPath;
+/** `linux.cgroupsPath` of the bundle. */
+export function cgroupsPathOf(dir: string): string | undefined {
+  return readJson<{ linux?: { cgroupsPath?: string } }>(`${dir}/config.json`)?.linux?.cgroupsPath;
+}
 
 /** conmon's notice races with the exit; the cgroup's own count, kept until the container is deleted, does not. */
 export function wasOutOfMemory(dir: string): boolean {
