@@ -1,3 +1,4 @@
+export * from './cgroup.ts';
 export * from './command.ts';
 export * from './dirfd.ts';
 export * from './disk-usage.ts';
