@@ -1,7 +1,17 @@
 import { type IncomingMessage, type Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { cancelled, causeChain, EngineError, invalid, isKind, type Logger, notFound, silentLogger } from '@berth/base';
+import {
+  cancelled,
+  causeChain,
+  EngineError,
+  internal,
+  invalid,
+  isKind,
+  type Logger,
+  notFound,
+  silentLogger,
+} from '@berth/base';
 import { type BodyLimits, createRequestBody, drainBriefly } from './body.ts';
 import { earlyBody } from './early-body.ts';
 import type { Exchange, HijackOptions, Route } from './exchange.ts';
@@ -138,6 +148,8 @@ export function createHttpServer<C>(options: HttpServerOptions<C>): HttpServer {
 
   const hijack = (incoming: Incoming, hijacked: Duplex[], hijackOptions: HijackOptions): Duplex => {
     const { request, response, upgraded } = incoming;
+    if (hijacked.length > 0) throw internal('the connection has been taken over already');
+    if (upgraded !== undefined) response.detachSocket(upgraded as Socket);
     const stream =
       upgraded === undefined
         ? hijackPlain(request, response, hijackOptions)
@@ -184,6 +196,7 @@ export function createHttpServer<C>(options: HttpServerOptions<C>): HttpServer {
       },
     };
     await found.route.handler(exchange);
+    if (!reply.started && hijacked.length === 0) throw internal(`${method} ${found.route.pattern} gave no answer`);
   };
 
   const serve = async (incoming: Incoming, controller: AbortController): Promise<void> => {
