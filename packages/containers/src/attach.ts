@@ -37,8 +37,10 @@ export interface PendingAttachment {
 
 export function attach(deps: ContainerDeps, nameOrId: string, request: AttachRequest): Attachment {
   const container = deps.store.get(nameOrId);
-  if (container.state.status === 'paused') throw conflict(`Container ${nameOrId} is paused, unpause the container before attach.`);
-  if (container.state.status === 'restarting') throw conflict(`Container ${nameOrId} is restarting, wait until the container is running`);
+  if (container.state.status === 'paused')
+    throw conflict(`Container ${nameOrId} is paused, unpause the container before attach.`);
+  if (container.state.status === 'restarting')
+    throw conflict(`Container ${nameOrId} is restarting, wait until the container is running`);
   const detachKeys = parseDetachKeys(request.detachKeys);
   const { settings } = container.record;
   return {
@@ -46,7 +48,9 @@ export function attach(deps: ContainerDeps, nameOrId: string, request: AttachReq
     async run(client, { signal }) {
       // Connect before replaying, so that nothing falls between the log and the live stream.
       const connected = request.stream ? connectWhenRunning(container, signal) : undefined;
-      if (request.logs) for await (const { stream, data } of logFrames(deps, container, request, signal)) await client.write(stream, data);
+      if (request.logs)
+        for await (const { stream, data } of logFrames(deps, container, request, signal))
+          await client.write(stream, data);
       if (connected === undefined) return;
       emitContainer(deps, container, 'attach');
       const streams = await connected;
@@ -93,7 +97,11 @@ export interface PumpOptions {
 }
 
 /** Moves bytes both ways until the output ends (`ended`), the keys are typed (`detached`) or the signal fires (`gone`). */
-export async function pump(streams: AttachedStreams, client: ClientStreams, options: PumpOptions): Promise<'ended' | 'detached' | 'gone'> {
+export async function pump(
+  streams: AttachedStreams,
+  client: ClientStreams,
+  options: PumpOptions,
+): Promise<'ended' | 'detached' | 'gone'> {
   await using held = streams;
   const detached = Promise.withResolvers<'detached'>();
   const gone = Promise.withResolvers<'gone'>();
@@ -111,7 +119,11 @@ export async function pump(streams: AttachedStreams, client: ClientStreams, opti
   }
 }
 
-async function pumpOutput(streams: AttachedStreams, client: ClientStreams, options: PumpOptions): Promise<'ended' | 'gone'> {
+async function pumpOutput(
+  streams: AttachedStreams,
+  client: ClientStreams,
+  options: PumpOptions,
+): Promise<'ended' | 'gone'> {
   for await (const { stream, data } of streams.output) {
     if (!options[stream]) continue;
     try {
@@ -123,7 +135,11 @@ async function pumpOutput(streams: AttachedStreams, client: ClientStreams, optio
   return 'ended';
 }
 
-async function pumpInput(streams: AttachedStreams, client: ClientStreams, options: PumpOptions): Promise<'ended' | 'detached'> {
+async function pumpInput(
+  streams: AttachedStreams,
+  client: ClientStreams,
+  options: PumpOptions,
+): Promise<'ended' | 'detached'> {
   const detector = options.detachKeys ? new DetachDetector(options.detachKeys) : undefined;
   for await (const chunk of client.input) {
     const { pass, detached } = detector?.feed(chunk) ?? { pass: chunk, detached: false };

@@ -1,4 +1,4 @@
-import { changes as layerChanges, type LayerChange } from '@berth/archive';
+import { type LayerChange, changes as layerChanges } from '@berth/archive';
 import { notImplemented } from '@berth/base';
 import type { ContainerDeps } from './deps.ts';
 
@@ -6,6 +6,7 @@ import type { ContainerDeps } from './deps.ts';
 export async function changes(deps: ContainerDeps, nameOrId: string): Promise<readonly LayerChange[]> {
   const container = deps.store.get(nameOrId);
   const upper = deps.snapshotter.diffPath(container.id);
-  if (upper === undefined) throw notImplemented(`docker diff is not implemented for the ${deps.snapshotter.driver} storage driver`);
+  if (upper === undefined)
+    throw notImplemented(`docker diff is not implemented for the ${deps.snapshotter.driver} storage driver`);
   return await layerChanges(upper, deps.snapshotter.lowerPaths(container.id));
 }

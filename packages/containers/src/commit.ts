@@ -56,11 +56,20 @@ export async function commit(deps: ContainerDeps, nameOrId: string, options: Com
     },
     options,
   );
-  emitContainer(deps, container, 'commit', { comment: options.comment ?? '', imageID: image.id, imageRef: options.reference ?? '' });
+  emitContainer(deps, container, 'commit', {
+    comment: options.comment ?? '',
+    imageID: image.id,
+    imageRef: options.reference ?? '',
+  });
   return image;
 }
 
-async function paused<T>(deps: ContainerDeps, container: Container, wanted: boolean, work: () => Promise<T>): Promise<T> {
+async function paused<T>(
+  deps: ContainerDeps,
+  container: Container,
+  wanted: boolean,
+  work: () => Promise<T>,
+): Promise<T> {
   if (!wanted || !container.is('running')) return await work();
   using _held = await deps.lock.acquire(container.id);
   if (!container.is('running')) return await work();

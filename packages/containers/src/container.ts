@@ -33,6 +33,7 @@ export class Container {
   /** What the running task was started with; further processes (exec) derive from it. */
   specInput: SpecInput | undefined;
   health: HealthMonitor | undefined;
+  logRotation: Disposable | undefined;
   /** Attach calls made before the task existed; the next start connects them. */
   readonly pendingAttachments = new Set<PendingAttachment>();
   readonly execIds = new Set<string>();

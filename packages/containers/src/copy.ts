@@ -1,8 +1,8 @@
 import { lstatSync, readlinkSync, type Stats, statSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { basename, dirname, posix } from 'node:path';
-import { type CallOptions, conflict, forbidden, invalid, notFound } from '@berth/base';
 import { packDirectory, unpackInto } from '@berth/archive';
+import { type CallOptions, conflict, forbidden, invalid, notFound } from '@berth/base';
 import { bindMount, withMounts } from '@berth/linux';
 import type { ByteStream } from '@berth/oci';
 import type { Container } from './container.ts';
@@ -55,7 +55,13 @@ export interface CopyInOptions extends CallOptions {
 }
 
 /** Unpacks a tar into the directory at `path`. */
-export async function copyIn(deps: ContainerDeps, nameOrId: string, path: string, archive: ByteStream, options: CopyInOptions = {}): Promise<void> {
+export async function copyIn(
+  deps: ContainerDeps,
+  nameOrId: string,
+  path: string,
+  archive: ByteStream,
+  options: CopyInOptions = {},
+): Promise<void> {
   const container = deps.store.get(nameOrId);
   assertWritable(container, path);
   await withView(deps, container, async (root) => {
@@ -85,7 +91,9 @@ async function withView<T>(deps: ContainerDeps, container: Container, work: (roo
       if (point.type === 'volume') volumes.defer(() => deps.volumes.unmount(point.name ?? '', consumer));
       if (!statSync(source, { throwIfNoEntry: false })?.isDirectory()) continue;
       makeDirectoryInRoot(root, point.destination);
-      await withPathInRoot(root, point.destination, async (target) => bindMount(source, target, { readOnly: !point.rw }));
+      await withPathInRoot(root, point.destination, async (target) =>
+        bindMount(source, target, { readOnly: !point.rw }),
+      );
     }
     return await work(root);
   });
@@ -124,7 +132,8 @@ async function statIn(root: string, path: string, nameOrId: string): Promise<Pat
   return stat;
 }
 
-const missing = (path: string, nameOrId: string): Error => notFound(`Could not find the file ${path} in container ${nameOrId}`);
+const missing = (path: string, nameOrId: string): Error =>
+  notFound(`Could not find the file ${path} in container ${nameOrId}`);
 
 /** Go's os.FileMode: permission bits, and its own bits for the type and for setuid, setgid and sticky. */
 function goFileMode(stat: Stats): number {

@@ -1,7 +1,7 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { type CallOptions, conflict, invalid, isKind, randomId, shortId } from '@berth/base';
-import type { Platform } from '@berth/oci';
 import type { ResolvedImage } from '@berth/images';
+import type { Platform } from '@berth/oci';
 import type { Container } from './container.ts';
 import { copyUpVolumes } from './copy-up.ts';
 import type { ContainerDeps } from './deps.ts';
@@ -27,7 +27,11 @@ export interface CreatedContainer {
 }
 
 /** Makes a container: image resolved and unpacked, writable layer prepared, volumes made and filled, record written. */
-export async function create(deps: ContainerDeps, input: CreateContainer, options: CallOptions = {}): Promise<CreatedContainer> {
+export async function create(
+  deps: ContainerDeps,
+  input: CreateContainer,
+  options: CallOptions = {},
+): Promise<CreatedContainer> {
   if (input.settings.image === '') throw invalid('config cannot be empty in order to create a container');
   const given = input.name ? checkName(input.name) : undefined;
   validateCreate(input.settings, input.host);
@@ -81,7 +85,12 @@ async function materialize(
   return container;
 }
 
-async function ensureVolume(deps: ContainerDeps, id: string, mount: PlannedMount, undo: AsyncDisposableStack): Promise<void> {
+async function ensureVolume(
+  deps: ContainerDeps,
+  id: string,
+  mount: PlannedMount,
+  undo: AsyncDisposableStack,
+): Promise<void> {
   const { name } = mount;
   if (mount.type !== 'volume' || name === undefined) return;
   const existed = exists(() => deps.volumes.get(name));
@@ -107,13 +116,21 @@ function exists(get: () => unknown): boolean {
   }
 }
 
-function asMountPoint({ volumeLabels: _l, volumeOptions: _o, anonymous: _a, inherited: _i, ...mount }: PlannedMount): ContainerRecord['mounts'][number] {
+function asMountPoint({
+  volumeLabels: _l,
+  volumeOptions: _o,
+  anonymous: _a,
+  inherited: _i,
+  ...mount
+}: PlannedMount): ContainerRecord['mounts'][number] {
   return mount;
 }
 
 function assertRunnable(image: ResolvedImage): void {
   if (image.config.os !== '' && image.config.os !== 'linux')
-    throw invalid(`image operating system "${image.config.os}" cannot be used on this platform: Berth runs Linux containers`);
+    throw invalid(
+      `image operating system "${image.config.os}" cannot be used on this platform: Berth runs Linux containers`,
+    );
 }
 
 /** Entrypoint and command in one. */
@@ -122,7 +139,8 @@ export function commandOf(settings: ContainerSettings): readonly string[] {
 }
 
 function completeSettings(settings: ContainerSettings, host: HostSettings, id: string): ContainerSettings {
-  const sharesUts = host.networkMode === 'host' || host.utsMode === 'host' || (host.networkMode ?? '').startsWith('container:');
+  const sharesUts =
+    host.networkMode === 'host' || host.utsMode === 'host' || (host.networkMode ?? '').startsWith('container:');
   return { ...settings, hostname: settings.hostname || (sharesUts ? '' : shortId(id)) };
 }
 
@@ -135,11 +153,14 @@ function runtimeName(deps: ContainerDeps, host: HostSettings): string {
 function warningsFor(host: HostSettings, image: ResolvedImage, platform: Platform | undefined): readonly string[] {
   const warnings: string[] = [];
   const published = Object.keys(host.portBindings ?? {}).length > 0;
-  if (host.networkMode === 'host' && published) warnings.push('Published ports are discarded when using host network mode');
+  if (host.networkMode === 'host' && published)
+    warnings.push('Published ports are discarded when using host network mode');
   const wanted = platform?.architecture;
   if (wanted !== undefined && wanted !== image.platform.architecture)
     throw conflict(`image with reference ${image.id} was found but does not provide the specified platform`);
   if (host.oomKillDisable && !(host.memory && host.memory > 0))
-    warnings.push("OOM killer is disabled for the container, but no memory limit is set, this can result in the system running out of resources.");
+    warnings.push(
+      'OOM killer is disabled for the container, but no memory limit is set, this can result in the system running out of resources.',
+    );
   return warnings;
 }

@@ -1,5 +1,6 @@
 import type { Clock, EmitEvent, KeyedLock, Logger } from '@berth/base';
 import type { ImageService } from '@berth/images';
+import type { LogRotator } from '@berth/logs';
 import type { NetworkService } from '@berth/networks';
 import type { HostFacts, Monitor, OciRuntime } from '@berth/runtime';
 import type { Snapshotter } from '@berth/snapshots';
@@ -49,12 +50,6 @@ export interface ContainerDefaults {
   readonly init: boolean;
   readonly shmSize: number;
   readonly ulimits: NonNullable<HostSettings['ulimits']>;
-  readonly dns: readonly string[];
-  readonly dnsOptions: readonly string[];
-  readonly dnsSearch: readonly string[];
-  /** Upper bound of log disk use per container: bytes of a file and number of files. */
-  readonly logMaxSize: number;
-  readonly logMaxFiles: number;
 }
 
 /** The service's own working set: its input plus what it builds from it. */
@@ -64,6 +59,7 @@ export interface ContainerDeps extends ContainerServiceInput {
   readonly lock: KeyedLock;
   /** Work that goes on behind a finished call (exits, restarts); awaited at shutdown. */
   readonly background: BackgroundTasks;
+  readonly rotator: LogRotator;
 }
 
 export interface BackgroundTasks {

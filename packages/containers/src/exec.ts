@@ -41,7 +41,15 @@ export function createExec(deps: ContainerDeps, nameOrId: string, settings: Exec
   if (settings.cmd.length === 0) throw invalid('No exec command specified');
   parseDetachKeys(settings.detachKeys);
   const id = randomId();
-  deps.execs.set(id, { id, containerId: container.id, settings, running: false, exitCode: undefined, pid: 0, process: undefined });
+  deps.execs.set(id, {
+    id,
+    containerId: container.id,
+    settings,
+    running: false,
+    exitCode: undefined,
+    pid: 0,
+    process: undefined,
+  });
   container.execIds.add(id);
   emitContainer(deps, container, `exec_create: ${SHOWN_COMMAND(settings.cmd)}`, { execID: id });
   return id;
@@ -72,7 +80,12 @@ export async function startExec(
   const { settings } = exec;
   const wantsInput = settings.attachStdin && !options.detach;
   try {
-    const started = await launchExec(deps, container, { id, settings, stdin: wantsInput, attach: !options.detach }, options.consoleSize);
+    const started = await launchExec(
+      deps,
+      container,
+      { id, settings, stdin: wantsInput, attach: !options.detach },
+      options.consoleSize,
+    );
     exec.process = started.process;
     exec.pid = started.process.pid;
     watchExec(deps, container, exec, started.process);
@@ -99,7 +112,8 @@ export async function startExec(
 }
 
 function exitCodeOf(error: unknown): number {
-  const details = typeof error === 'object' && error !== null && 'details' in error ? (error.details as Record<string, unknown>) : {};
+  const details =
+    typeof error === 'object' && error !== null && 'details' in error ? (error.details as Record<string, unknown>) : {};
   return typeof details['exitCode'] === 'number' ? details['exitCode'] : 126;
 }
 
@@ -137,12 +151,17 @@ function watchExec(deps: ContainerDeps, container: Container, exec: ExecRecord, 
 function runningContainer(deps: ContainerDeps, nameOrId: string): Container {
   const container = deps.store.get(nameOrId);
   if (container.is('paused')) throw conflict(`Container ${nameOrId} is paused, unpause the container before exec`);
-  if (container.is('restarting')) throw conflict(`Container ${nameOrId} is restarting, wait until the container is running`);
+  if (container.is('restarting'))
+    throw conflict(`Container ${nameOrId} is restarting, wait until the container is running`);
   if (!container.is('running') || !container.task) throw conflict(`container ${container.id} is not running`);
   return container;
 }
 
-export async function resizeExec(deps: ContainerDeps, id: string, size: { readonly width: number; readonly height: number }): Promise<void> {
+export async function resizeExec(
+  deps: ContainerDeps,
+  id: string,
+  size: { readonly width: number; readonly height: number },
+): Promise<void> {
   const exec = getExec(deps, id);
   if (!exec.process) throw conflict(`exec process is not running: ${id}`);
   await exec.process.resize(size);
@@ -156,9 +175,22 @@ export async function runForOutput(
   options: { readonly timeoutMs: number; readonly maxOutput: number; readonly signal: AbortSignal },
 ): Promise<{ readonly exitCode: number; readonly output: string }> {
   const settings: ExecSettings = {
-    attachStdin: false, attachStdout: true, attachStderr: true, tty: false, env: [], cmd, privileged: false, user: '', workingDir: '',
+    attachStdin: false,
+    attachStdout: true,
+    attachStderr: true,
+    tty: false,
+    env: [],
+    cmd,
+    privileged: false,
+    user: '',
+    workingDir: '',
   };
-  const { process, streams } = await launchExec(deps, container, { id: randomId(), settings, stdin: false, attach: true });
+  const { process, streams } = await launchExec(deps, container, {
+    id: randomId(),
+    settings,
+    stdin: false,
+    attach: true,
+  });
   await using _process = process;
   const timer = AbortSignal.timeout(options.timeoutMs);
   const collected = collect(streams, options.maxOutput);

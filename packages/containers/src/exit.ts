@@ -3,8 +3,8 @@ import type { Container } from './container.ts';
 import type { ContainerDeps } from './deps.ts';
 import { emitContainer } from './events.ts';
 import { removeContainer } from './remove.ts';
-import { shouldRestart, restartAfterBackoff } from './restart-policy.ts';
 import { releaseResources } from './resources.ts';
+import { restartAfterBackoff, shouldRestart } from './restart-policy.ts';
 
 /** Follows a running task to its end, in the background. */
 export function watchExit(deps: ContainerDeps, container: Container, task: Task): void {
@@ -21,11 +21,19 @@ export function watchExit(deps: ContainerDeps, container: Container, task: Task)
 }
 
 /** Records an exit, frees what the run used, tells everybody, and applies the restart policy. The caller holds the lock. */
-export async function handleExit(deps: ContainerDeps, container: Container, task: Task, status: ExitStatus): Promise<void> {
+export async function handleExit(
+  deps: ContainerDeps,
+  container: Container,
+  task: Task,
+  status: ExitStatus,
+): Promise<void> {
   container.health?.stop();
   container.health = undefined;
+  container.logRotation?.[Symbol.dispose]();
+  container.logRotation = undefined;
   container.task = undefined;
-  const restart = !container.keepOnExit && !deps.background.stopping.aborted && shouldRestart(container, status.exitCode);
+  const restart =
+    !container.keepOnExit && !deps.background.stopping.aborted && shouldRestart(container, status.exitCode);
   await releaseResources(deps, container, task);
   if (status.oomKilled) emitContainer(deps, container, 'oom');
   const startedAt = container.state.startedAt ?? status.exitedAt;
@@ -43,5 +51,6 @@ export async function handleExit(deps: ContainerDeps, container: Container, task
     return;
   }
   container.exitWaiters.notify({ exitCode: status.exitCode });
-  if (container.record.host.autoRemove && !container.keepOnExit) await removeContainer(deps, container, { removeVolumes: true });
+  if (container.record.host.autoRemove && !container.keepOnExit)
+    await removeContainer(deps, container, { removeVolumes: true });
 }

@@ -7,7 +7,11 @@ import { emitContainer } from './events.ts';
 import { rootfsPath } from './paths.ts';
 
 /** Sends a tar of the whole root file system, without volumes. */
-export async function exportContainer(deps: ContainerDeps, nameOrId: string, send: (archive: ByteStream) => Promise<void>): Promise<void> {
+export async function exportContainer(
+  deps: ContainerDeps,
+  nameOrId: string,
+  send: (archive: ByteStream) => Promise<void>,
+): Promise<void> {
   const container = deps.store.get(nameOrId);
   const pack = (root: string): Promise<void> => send(packDirectory(root, { paths: ['.'] }));
   if (container.isRunning) await pack(rootfsPath(deps, container.id));

@@ -57,7 +57,8 @@ function probeCommand(container: Container): readonly string[] | undefined {
   return undefined;
 }
 
-const milliseconds = (nanoseconds: number | undefined, fallback: number): number => (nanoseconds ? nanoseconds / NS_PER_MS : fallback);
+const milliseconds = (nanoseconds: number | undefined, fallback: number): number =>
+  nanoseconds ? nanoseconds / NS_PER_MS : fallback;
 
 function nextDelay(container: Container, check: HealthcheckSettings, startedAt: number, now: number): number {
   const inStartPeriod = now - startedAt < milliseconds(check.startPeriod, 0);
@@ -93,7 +94,12 @@ async function probe(
 }
 
 /** The state after one more probe: healthy at once on success, unhealthy after `retries` failures in a row. */
-export function judge(before: HealthState, entry: HealthState['log'][number], retries: number, inStartPeriod: boolean): HealthState {
+export function judge(
+  before: HealthState,
+  entry: HealthState['log'][number],
+  retries: number,
+  inStartPeriod: boolean,
+): HealthState {
   const log = [...before.log, entry].slice(-LOG_ENTRIES);
   if (entry.exitCode === 0) return { status: 'healthy', failingStreak: 0, log };
   if (inStartPeriod && before.status === 'starting') return { ...before, log };

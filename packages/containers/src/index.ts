@@ -1,12 +1,12 @@
-export type { AttachRequest, Attachment, ClientStreams } from './attach.ts';
+export type { Attachment, AttachRequest, ClientStreams } from './attach.ts';
 export type { CommitOptions } from './commit.ts';
 export type { Container, ExitNotice } from './container.ts';
 export type { CopyInOptions, PathStat } from './copy.ts';
 export { type CreateContainer, type CreatedContainer, commandOf } from './create.ts';
 export type { ContainerDefaults, ContainerPaths, ContainerServiceInput, RuntimeRegistry } from './deps.ts';
 export type { ExecRecord, ExecSettings, StartedExec } from './exec.ts';
-export type { LogRequest, OpenedLogs } from './logs.ts';
 export { parseSize } from './log-settings.ts';
+export type { LogRequest, OpenedLogs } from './logs.ts';
 export { networkModeOf, networksOf, portBindings } from './network.ts';
 export type { RemoveContainerOptions } from './remove.ts';
 export { type ContainerService, createContainerService } from './service.ts';

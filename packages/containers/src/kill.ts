@@ -9,7 +9,8 @@ const SIGKILL = 9;
 export async function kill(deps: ContainerDeps, nameOrId: string, signal = 'KILL'): Promise<void> {
   const container = deps.store.get(nameOrId);
   const number = parseSignal(signal || 'KILL');
-  if (!container.isRunning) throw conflict(`cannot kill container: ${nameOrId}: container ${container.id} is not running`);
+  if (!container.isRunning)
+    throw conflict(`cannot kill container: ${nameOrId}: container ${container.id} is not running`);
   const fatal = number === SIGKILL || number === parseSignal(container.record.settings.stopSignal ?? 'TERM');
   if (fatal) deps.store.setState(container, { stoppedByUser: true });
   const exited = container.exitWaiters.add();

@@ -1,29 +1,28 @@
 import { invalid } from '@berth/base';
+import { type LogConfig, parseLogConfig } from '@berth/logs';
+import type { Task } from '@berth/runtime';
 import type { Container } from './container.ts';
 import type { ContainerDeps } from './deps.ts';
 
-export interface LogSettings {
-  readonly driver: string;
-  /** Bytes after which the file is rotated. */
-  readonly maxSize: number;
-  readonly maxFiles: number;
-}
-
-export function logSettings(deps: ContainerDeps, container: Container): LogSettings {
+export function logSettings(deps: Pick<ContainerDeps, 'defaults'>, container: Container): LogConfig {
   const given = container.record.host.logConfig;
-  const options = { ...deps.defaults.logOptions, ...given?.config };
-  return {
-    driver: given?.type || deps.defaults.logDriver,
-    maxSize: options['max-size'] === undefined ? deps.defaults.logMaxSize : parseSize(options['max-size']),
-    maxFiles: options['max-file'] === undefined ? deps.defaults.logMaxFiles : Math.max(1, Number(options['max-file']) || 1),
-  };
+  const driver = given?.type || deps.defaults.logDriver;
+  // The daemon's options belong to the daemon's driver.
+  const defaults = driver === deps.defaults.logDriver ? deps.defaults.logOptions : {};
+  return parseLogConfig(driver, { ...defaults, ...given?.config });
 }
 
-export const keepsLog = (deps: ContainerDeps, container: Container): boolean => logSettings(deps, container).driver !== 'none';
+export const keepsLog = (deps: Pick<ContainerDeps, 'defaults'>, container: Container): boolean =>
+  logSettings(deps, container).limits !== undefined;
 
-/** `10m`, `512k`, `1g` or bytes; `-1` for no bound. */
+/** Keeps a running container's log within its bounds until the result is disposed. */
+export function rotateLogs(deps: ContainerDeps, container: Container, task: Task): Disposable | undefined {
+  const { limits } = logSettings(deps, container);
+  return limits && deps.rotator.add(container.record.logPath, limits, () => task.reopenLog());
+}
+
+/** `10m`, `512k`, `1g` or bytes, in powers of 1024. */
 export function parseSize(text: string): number {
-  if (text === '-1') return Number.POSITIVE_INFINITY;
   const parts = /^(\d+)([bkmgt]?)b?$/i.exec(text.trim());
   if (!parts) throw invalid(`invalid size: '${text}'`);
   const power = 'bkmgt'.indexOf((parts[2] || 'b').toLowerCase());

@@ -5,7 +5,8 @@ import type { ContainerSettings, HealthcheckSettings } from './types.ts';
 export function mergeImageConfig(settings: ContainerSettings, image: ImageRunConfig): ContainerSettings {
   const entrypoint = settings.entrypoint;
   // An entrypoint given by the user also drops the image's command; `['']` clears the image's entrypoint.
-  const inheritsCommand = (settings.cmd === null || settings.cmd.length === 0) && (entrypoint === null || entrypoint.length === 0);
+  const inheritsCommand =
+    (settings.cmd === null || settings.cmd.length === 0) && (entrypoint === null || entrypoint.length === 0);
   const cleared = entrypoint?.length === 1 && entrypoint[0] === '';
   const healthcheck = mergeHealthcheck(settings.healthcheck, image.Healthcheck);
   const stopSignal = settings.stopSignal || image.StopSignal;
@@ -18,7 +19,11 @@ export function mergeImageConfig(settings: ContainerSettings, image: ImageRunCon
     env: mergeEnv(settings.env, image.Env ?? []),
     labels: { ...image.Labels, ...settings.labels },
     cmd: inheritsCommand ? (image.Cmd ?? null) : settings.cmd,
-    entrypoint: cleared ? null : entrypoint === null || entrypoint.length === 0 ? (image.Entrypoint ?? null) : entrypoint,
+    entrypoint: cleared
+      ? null
+      : entrypoint === null || entrypoint.length === 0
+        ? (image.Entrypoint ?? null)
+        : entrypoint,
     volumes: { ...image.Volumes, ...settings.volumes },
     workingDir: settings.workingDir || (image.WorkingDir ?? ''),
     ...(healthcheck ? { healthcheck } : {}),
@@ -39,7 +44,10 @@ function nameOf(entry: string): string {
   return at < 0 ? entry : entry.slice(0, at);
 }
 
-function mergeHealthcheck(own: HealthcheckSettings | undefined, image: ImageRunConfig['Healthcheck']): HealthcheckSettings | undefined {
+function mergeHealthcheck(
+  own: HealthcheckSettings | undefined,
+  image: ImageRunConfig['Healthcheck'],
+): HealthcheckSettings | undefined {
   if (!image) return own;
   const inherited: HealthcheckSettings = {
     ...(image.Test ? { test: image.Test } : {}),
@@ -50,6 +58,8 @@ function mergeHealthcheck(own: HealthcheckSettings | undefined, image: ImageRunC
     ...(image.Retries ? { retries: image.Retries } : {}),
   };
   if (!own) return inherited;
-  const given = Object.fromEntries(Object.entries(own).filter(([key, value]) => (key === 'test' ? own.test?.length : value)));
+  const given = Object.fromEntries(
+    Object.entries(own).filter(([key, value]) => (key === 'test' ? own.test?.length : value)),
+  );
   return { ...inherited, ...given };
 }

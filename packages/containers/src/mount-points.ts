@@ -1,10 +1,10 @@
 import { posix } from 'node:path';
 import { conflict, invalid, notImplemented, randomId } from '@berth/base';
+import { checkVolumeName, parseBind } from '@berth/volumes';
 import type { ContainerStore } from './store.ts';
 import type { ContainerSettings, HostSettings, MountPoint, MountSettings } from './types.ts';
 
 const PROPAGATIONS = ['private', 'rprivate', 'shared', 'rshared', 'slave', 'rslave'];
-const MODE_WORDS = new Set(['ro', 'rw', 'z', 'Z', 'nocopy', ...PROPAGATIONS, 'cached', 'consistent', 'delegated']);
 
 /** A mount point plus what is needed once, at create, to make its volume. */
 export interface PlannedMount extends MountPoint {
@@ -19,13 +19,20 @@ export interface PlannedMount extends MountPoint {
  * Resolves --volumes-from, -v, --mount, --tmpfs and the image's VOLUMEs into one mount per destination. Later ones win
  * over earlier ones in that order, except that the same destination given twice by the user is refused.
  */
-export function planMounts(settings: ContainerSettings, host: HostSettings, store: ContainerStore): readonly PlannedMount[] {
+export function planMounts(
+  settings: ContainerSettings,
+  host: HostSettings,
+  store: ContainerStore,
+): readonly PlannedMount[] {
   const plan = new Map<string, PlannedMount>();
-  for (const spec of host.volumesFrom ?? []) for (const mount of fromContainer(spec, store)) plan.set(mount.destination, mount);
+  for (const spec of host.volumesFrom ?? [])
+    for (const mount of fromContainer(spec, store)) plan.set(mount.destination, mount);
   const given = [
     ...(host.binds ?? []).map((bind) => fromBind(bind, host.volumeDriver)),
     ...(host.mounts ?? []).map(fromMount),
-    ...Object.entries(host.tmpfs ?? {}).map(([path, options]) => tmpfs(cleanDestination(path, path), splitOptions(options))),
+    ...Object.entries(host.tmpfs ?? {}).map(([path, options]) =>
+      tmpfs(cleanDestination(path, path), splitOptions(options)),
+    ),
   ];
   const seen = new Set<string>();
   for (const mount of given) {
@@ -37,7 +44,9 @@ export function planMounts(settings: ContainerSettings, host: HostSettings, stor
     const destination = cleanDestination(path, path);
     if (!plan.has(destination)) plan.set(destination, anonymous(destination, host.volumeDriver));
   }
-  return [...plan.values()].sort((a, b) => depth(a.destination) - depth(b.destination) || a.destination.localeCompare(b.destination));
+  return [...plan.values()].sort(
+    (a, b) => depth(a.destination) - depth(b.destination) || a.destination.localeCompare(b.destination),
+  );
 }
 
 const depth = (path: string): number => path.split('/').length;
@@ -51,24 +60,21 @@ function fromContainer(spec: string, store: ContainerStore): readonly PlannedMou
     .map((m) => ({ ...m, rw: m.rw && mode !== 'ro', inherited: true }));
 }
 
-/** `[source:]destination[:mode]`. */
-function fromBind(bind: string, volumeDriver: string | undefined): PlannedMount {
-  const parts = bind.split(':');
-  if (parts.length > 3 || parts.some((p) => p === '') || bind === '') throw invalid(`invalid volume specification: '${bind}'`);
-  const [first = '', second, mode = ''] = parts;
-  if (second === undefined) return anonymous(cleanDestination(first, bind), volumeDriver);
-  const words = mode === '' ? [] : mode.split(',');
-  for (const word of words) if (!MODE_WORDS.has(word)) throw invalid(`invalid mode: ${mode}`);
-  if (words.includes('ro') && words.includes('rw')) throw invalid(`invalid mode: ${mode}`);
-  const destination = cleanDestination(second, bind);
-  const rw = !words.includes('ro');
-  const propagation = words.find((w) => PROPAGATIONS.includes(w));
-  if (first.startsWith('/'))
-    return { type: 'bind', source: posix.normalize(first), destination, mode, rw, propagation: propagation ?? 'rprivate', createMountpoint: true };
-  checkVolumeName(first);
+function fromBind(text: string, volumeDriver: string | undefined): PlannedMount {
+  const { type, source, destination, readOnly, mode, propagation, noCopy } = parseBind(text);
+  if (type === 'anonymous') return anonymous(destination, volumeDriver);
+  const common = { destination, mode, rw: !readOnly };
+  if (type === 'bind')
+    return { ...common, type, source, propagation: propagation ?? 'rprivate', createMountpoint: true };
   return {
-    type: 'volume', name: first, source: '', destination, driver: volumeDriver || 'local', mode: mode || 'z', rw,
-    propagation: '', ...(words.includes('nocopy') ? { noCopy: true } : {}),
+    ...common,
+    type,
+    name: source,
+    source: '',
+    driver: volumeDriver || 'local',
+    mode: mode || 'z',
+    propagation: '',
+    ...(noCopy ? { noCopy: true } : {}),
   };
 }
 
@@ -78,11 +84,20 @@ function fromMount(mount: MountSettings): PlannedMount {
   switch (mount.type) {
     case 'bind': {
       if (!mount.source) throw invalid('invalid mount config for type "bind": field Source must not be empty');
-      if (!mount.source.startsWith('/')) throw invalid(`invalid mount config for type "bind": invalid mount path: '${mount.source}' mount path must be absolute`);
+      if (!mount.source.startsWith('/'))
+        throw invalid(
+          `invalid mount config for type "bind": invalid mount path: '${mount.source}' mount path must be absolute`,
+        );
       const propagation = mount.bindOptions?.propagation || 'rprivate';
-      if (!PROPAGATIONS.includes(propagation)) throw invalid(`invalid mount config for type "bind": invalid propagation mode: ${propagation}`);
+      if (!PROPAGATIONS.includes(propagation))
+        throw invalid(`invalid mount config for type "bind": invalid propagation mode: ${propagation}`);
       return {
-        type: 'bind', source: posix.normalize(mount.source), destination, mode: '', rw, propagation,
+        type: 'bind',
+        source: posix.normalize(mount.source),
+        destination,
+        mode: '',
+        rw,
+        propagation,
         createMountpoint: mount.bindOptions?.createMountpoint ?? false,
         ...(mount.bindOptions?.nonRecursive ? { nonRecursive: true } : {}),
       };
@@ -95,11 +110,19 @@ function fromMount(mount: MountSettings): PlannedMount {
         throw invalid(`invalid mount config for type "volume": subpath must be a relative path within the volume`);
       return {
         ...(mount.source ? { name: mount.source } : { name: randomId(), anonymous: true }),
-        type: 'volume', source: '', destination, driver, mode: 'z', rw, propagation: '',
+        type: 'volume',
+        source: '',
+        destination,
+        driver,
+        mode: 'z',
+        rw,
+        propagation: '',
         ...(mount.volumeOptions?.noCopy ? { noCopy: true } : {}),
         ...(subpath ? { subpath } : {}),
         ...(mount.volumeOptions?.labels ? { volumeLabels: mount.volumeOptions.labels } : {}),
-        ...(mount.volumeOptions?.driverConfig?.options ? { volumeOptions: mount.volumeOptions.driverConfig.options } : {}),
+        ...(mount.volumeOptions?.driverConfig?.options
+          ? { volumeOptions: mount.volumeOptions.driverConfig.options }
+          : {}),
       };
     }
     case 'tmpfs': {
@@ -120,7 +143,17 @@ function fromMount(mount: MountSettings): PlannedMount {
 }
 
 function anonymous(destination: string, driver: string | undefined): PlannedMount {
-  return { type: 'volume', name: randomId(), anonymous: true, source: '', destination, driver: driver || 'local', mode: '', rw: true, propagation: '' };
+  return {
+    type: 'volume',
+    name: randomId(),
+    anonymous: true,
+    source: '',
+    destination,
+    driver: driver || 'local',
+    mode: '',
+    rw: true,
+    propagation: '',
+  };
 }
 
 function tmpfs(destination: string, options: readonly string[]): PlannedMount {
@@ -130,16 +163,13 @@ function tmpfs(destination: string, options: readonly string[]): PlannedMount {
 const splitOptions = (options: string): readonly string[] => options.split(',').filter((o) => o !== '');
 
 function cleanDestination(path: string, whole: string): string {
-  if (!path.startsWith('/')) throw invalid(`invalid volume specification: '${whole}': invalid mount config: invalid mount path: '${path}' mount path must be absolute`);
+  if (!path.startsWith('/'))
+    throw invalid(
+      `invalid volume specification: '${whole}': invalid mount config: invalid mount path: '${path}' mount path must be absolute`,
+    );
   const clean = posix.normalize(path).replace(/(.)\/$/, '$1');
-  if (clean === '/') throw invalid(`invalid volume specification: '${whole}': invalid mount config: destination can't be '/'`);
+  if (clean === '/')
+    throw invalid(`invalid volume specification: '${whole}': invalid mount config: destination can't be '/'`);
   if (clean.includes('\0')) throw conflict('destination holds a NUL byte');
   return clean;
-}
-
-function checkVolumeName(name: string): void {
-  if (!/^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/.test(name))
-    throw invalid(
-      `create ${name}: "${name}" includes invalid characters for a local volume name, only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. If you intended to pass a host directory, use absolute path`,
-    );
 }

@@ -1,28 +1,44 @@
 import { conflict, forbidden } from '@berth/base';
 import type { ContainerDeps } from './deps.ts';
 import { writeEtcFiles } from './etc-files.ts';
-import type { Container } from './container.ts';
 import { connectInput, networkModeOf, networksOf } from './network.ts';
 import type { EndpointSettings } from './types.ts';
 
 /** Connects a container to one more network: at once when it runs, else from its next start on. */
-export async function connectNetwork(deps: ContainerDeps, network: string, nameOrId: string, settings: EndpointSettings): Promise<void> {
+export async function connectNetwork(
+  deps: ContainerDeps,
+  network: string,
+  nameOrId: string,
+  settings: EndpointSettings,
+): Promise<void> {
   const container = deps.store.get(nameOrId);
   const { name } = deps.networks.get(network);
   using _held = await deps.lock.acquire(container.id);
   const mode = networkModeOf(container);
-  if (mode === 'host') throw conflict('container sharing network namespace with another container or host cannot be connected to any other network');
-  if (mode.startsWith('container:')) throw conflict('container sharing network namespace with another container or host cannot be connected to any other network');
-  if (name === 'host') throw forbidden('cannot connect container to host network - container must be created with --network=host');
+  if (mode === 'host')
+    throw conflict(
+      'container sharing network namespace with another container or host cannot be connected to any other network',
+    );
+  if (mode.startsWith('container:'))
+    throw conflict(
+      'container sharing network namespace with another container or host cannot be connected to any other network',
+    );
+  if (name === 'host')
+    throw forbidden('cannot connect container to host network - container must be created with --network=host');
   if (container.isRunning) {
     await deps.networks.connect(container.id, name, connectInput(container, settings));
-    await refreshEtc(deps, container);
+    await writeEtcFiles(deps, container);
   }
   const networking = { ...Object.fromEntries(networksOf(container, mode)), [name]: settings };
   deps.store.setRecord(container, { networking });
 }
 
-export async function disconnectNetwork(deps: ContainerDeps, network: string, nameOrId: string, force: boolean): Promise<void> {
+export async function disconnectNetwork(
+  deps: ContainerDeps,
+  network: string,
+  nameOrId: string,
+  force: boolean,
+): Promise<void> {
   const { name } = deps.networks.get(network);
   const container = deps.store.find(nameOrId);
   if (!container) {
@@ -36,15 +52,10 @@ export async function disconnectNetwork(deps: ContainerDeps, network: string, na
   if (!(name in networking) && !force) throw forbidden(`container ${container.id} is not connected to network ${name}`);
   if (container.isRunning) {
     await deps.networks.disconnect(container.id, name, { force });
-    await refreshEtc(deps, container);
+    await writeEtcFiles(deps, container);
   }
   const { [name]: _removed, ...rest } = networking;
   const remaining = Object.keys(rest)[0];
   const host = name === mode ? { ...container.record.host, networkMode: remaining ?? 'none' } : container.record.host;
   deps.store.setRecord(container, { networking: rest, host });
-}
-
-async function refreshEtc(deps: ContainerDeps, container: Container): Promise<void> {
-  const sandbox = deps.networks.sandbox(container.id);
-  if (sandbox) await writeEtcFiles(deps, container, sandbox, deps.networks.endpointsOf(container.id));
 }

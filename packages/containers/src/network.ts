@@ -8,7 +8,9 @@ import type { EndpointSettings } from './types.ts';
 export function networkModeOf(container: Container): string {
   const { settings, host } = container.record;
   if (settings.networkDisabled) return 'none';
-  return host.networkMode === undefined || host.networkMode === '' || host.networkMode === 'default' ? 'bridge' : host.networkMode;
+  return host.networkMode === undefined || host.networkMode === '' || host.networkMode === 'default'
+    ? 'bridge'
+    : host.networkMode;
 }
 
 /** Opens the sandbox, connects every network asked for, publishes the ports. The caller closes the sandbox on failure. */
@@ -19,10 +21,14 @@ export async function openNetwork(
   const mode = networkModeOf(container);
   const sandbox = await deps.networks.openSandbox(container.id, sandboxInput(deps, container, mode));
   if (mode === 'host' || mode === 'none' || mode.startsWith('container:')) return { sandbox, endpoints: [] };
-  for (const [name, settings] of networksOf(container, mode)) await deps.networks.connect(container.id, name, connectInput(container, settings));
+  for (const [name, settings] of networksOf(container, mode))
+    await deps.networks.connect(container.id, name, connectInput(container, settings));
   const ports = portBindings(container);
   if (ports.length > 0) await deps.networks.publish(container.id, ports);
-  return { sandbox: deps.networks.sandbox(container.id) ?? sandbox, endpoints: deps.networks.endpointsOf(container.id) };
+  return {
+    sandbox: deps.networks.sandbox(container.id) ?? sandbox,
+    endpoints: deps.networks.endpointsOf(container.id),
+  };
 }
 
 function sandboxInput(deps: ContainerDeps, container: Container, mode: string): SandboxInput {
@@ -32,16 +38,23 @@ function sandboxInput(deps: ContainerDeps, container: Container, mode: string): 
     if (!target.isRunning) throw conflict(`cannot join network of a non running container: ${target.id}`);
     return { mode: 'container', containerId: target.id };
   }
-  const { dns } = container.record.host;
-  const servers = dns && dns.length > 0 ? dns : deps.defaults.dns;
-  return { mode: 'private', ...(servers.length > 0 ? { dns: servers } : {}) };
+  const { dns, dnsSearch, dnsOptions } = container.record.host;
+  return {
+    mode: 'private',
+    network: mode,
+    ...(dns?.length ? { dns } : {}),
+    ...(dnsSearch?.length ? { dnsSearch } : {}),
+    ...(dnsOptions?.length ? { dnsOptions } : {}),
+  };
 }
 
 /** The network of the mode first, then the others in the order given. */
 export function networksOf(container: Container, mode: string): readonly (readonly [string, EndpointSettings])[] {
   const { networking } = container.record;
   const first = networking[mode] ?? (mode === 'bridge' ? networking['default'] : undefined) ?? {};
-  const others = Object.entries(networking).filter(([name]) => name !== mode && !(mode === 'bridge' && name === 'default'));
+  const others = Object.entries(networking).filter(
+    ([name]) => name !== mode && !(mode === 'bridge' && name === 'default'),
+  );
   return [[mode, first], ...others];
 }
 
@@ -92,6 +105,7 @@ function hostPortRange(text: string): { readonly hostPort?: number; readonly hos
   const [start = '', end] = text.split('-');
   const first = Number(start);
   const last = end === undefined ? first : Number(end);
-  if (![first, last].every((n) => Number.isInteger(n) && n >= 0 && n <= 65535) || last < first) throw invalid(`invalid port specification: "${text}"`);
+  if (![first, last].every((n) => Number.isInteger(n) && n >= 0 && n <= 65535) || last < first)
+    throw invalid(`invalid port specification: "${text}"`);
   return { hostPort: first, ...(last > first ? { hostPortEnd: last } : {}) };
 }

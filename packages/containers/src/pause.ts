@@ -8,7 +8,8 @@ export async function pause(deps: ContainerDeps, nameOrId: string): Promise<void
   const container = deps.store.get(nameOrId);
   using _held = await deps.lock.acquire(container.id);
   if (container.is('paused')) throw conflict(`Container ${nameOrId} is already paused`);
-  if (container.is('restarting')) throw conflict(`Container ${nameOrId} is restarting, wait until the container is running`);
+  if (container.is('restarting'))
+    throw conflict(`Container ${nameOrId} is restarting, wait until the container is running`);
   if (!container.is('running')) throw conflict(`Container ${nameOrId} is not running`);
   await runtimeOf(deps, container).pause(container.id);
   deps.store.setState(container, { status: 'paused' });
@@ -28,6 +29,7 @@ export async function unpause(deps: ContainerDeps, nameOrId: string): Promise<vo
 
 export function runtimeOf(deps: ContainerDeps, container: Container): OciRuntime {
   const runtime = deps.runtimes.get(container.record.runtime);
-  if (!runtime) throw internal(`runtime ${container.record.runtime} of container ${container.id} is not configured any more`);
+  if (!runtime)
+    throw internal(`runtime ${container.record.runtime} of container ${container.id} is not configured any more`);
   return runtime;
 }

@@ -15,12 +15,18 @@ export interface RemoveContainerOptions extends CallOptions {
   readonly removeVolumes?: boolean;
 }
 
-export async function remove(deps: ContainerDeps, nameOrId: string, options: RemoveContainerOptions = {}): Promise<void> {
+export async function remove(
+  deps: ContainerDeps,
+  nameOrId: string,
+  options: RemoveContainerOptions = {},
+): Promise<void> {
   const container = deps.store.get(nameOrId);
   if (container.is('removing')) throw conflict(`removal of container ${nameOrId} is already in progress`);
   if (container.isRunning || container.is('restarting')) {
     if (!options.force) {
-      const advice = container.is('paused') ? 'unpause and then stop the container before removal or force remove' : 'stop the container before removal or force remove';
+      const advice = container.is('paused')
+        ? 'unpause and then stop the container before removal or force remove'
+        : 'stop the container before removal or force remove';
       throw conflict(`cannot remove container "${container.name}": container is ${container.state.status}: ${advice}`);
     }
     await killForRemoval(deps, container);

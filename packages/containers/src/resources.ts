@@ -27,7 +27,10 @@ export async function acquireResources(deps: ContainerDeps, container: Container
   const results = await Promise.allSettled([mountRootfs(deps, container), openNetwork(deps, container)]);
   const failed = results.find((r) => r.status === 'rejected');
   if (failed) throw failed.reason;
-  const [rootfs, network] = results as [PromiseFulfilledResult<string>, PromiseFulfilledResult<Awaited<ReturnType<typeof openNetwork>>>];
+  const [rootfs, network] = results as [
+    PromiseFulfilledResult<string>,
+    PromiseFulfilledResult<Awaited<ReturnType<typeof openNetwork>>>,
+  ];
   const mounts = await mountVolumes(deps, container, rootfs.value);
   undo.move();
   return { rootfs: rootfs.value, ...network.value, mounts };
@@ -46,7 +49,12 @@ async function mountVolumes(deps: ContainerDeps, container: Container, rootfs: s
   return mounts;
 }
 
-async function mountPoint(deps: ContainerDeps, container: Container, point: MountPoint, rootfs: string): Promise<SpecMount> {
+async function mountPoint(
+  deps: ContainerDeps,
+  container: Container,
+  point: MountPoint,
+  rootfs: string,
+): Promise<SpecMount> {
   if (point.type === 'tmpfs') {
     makeDirectoryInRoot(rootfs, point.destination);
     return { type: 'tmpfs', destination: point.destination, options: point.options ?? [] };
@@ -61,7 +69,9 @@ async function mountPoint(deps: ContainerDeps, container: Container, point: Moun
     destination: point.destination,
     readonly: !point.rw,
     ...(point.nonRecursive ? { nonRecursive: true } : {}),
-    ...(point.propagation ? { propagation: point.propagation as NonNullable<(SpecMount & { type: 'bind' })['propagation']> } : {}),
+    ...(point.propagation
+      ? { propagation: point.propagation as NonNullable<(SpecMount & { type: 'bind' })['propagation']> }
+      : {}),
   };
 }
 
@@ -89,9 +99,12 @@ async function bindSource(point: MountPoint): Promise<string> {
 
 /** Gives back all a run held, after its task has exited. */
 export async function releaseResources(deps: ContainerDeps, container: Container, task: Task): Promise<void> {
-  for (const process of container.execProcesses.values()) await process[Symbol.asyncDispose]().catch(() => undefined);
+  for (const process of container.execProcesses.values())
+    await Promise.resolve(process[Symbol.asyncDispose]()).catch(() => undefined);
   await Promise.all([
-    task.release().catch((error: unknown) => deps.logger.warn('release of task failed', { container: container.id, error })),
+    task
+      .release()
+      .catch((error: unknown) => deps.logger.warn('release of task failed', { container: container.id, error })),
     releaseHostResources(deps, container),
   ]);
 }
@@ -103,7 +116,8 @@ export async function releaseHostResources(deps: ContainerDeps, container: Conta
     unmountVolumes(deps, container),
   ]);
   for (const problem of problems)
-    if (problem.status === 'rejected') deps.logger.warn('giving back resources failed', { container: container.id, error: problem.reason });
+    if (problem.status === 'rejected')
+      deps.logger.warn('giving back resources failed', { container: container.id, error: problem.reason });
 }
 
 export async function unmountRootfs(deps: ContainerDeps, id: string): Promise<void> {

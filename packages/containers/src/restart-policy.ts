@@ -44,7 +44,9 @@ export function restartAfterBackoff(deps: ContainerDeps, container: Container): 
   const { startedAt, finishedAt } = container.state;
   const ran = (finishedAt?.getTime() ?? 0) - (startedAt?.getTime() ?? 0);
   container.restartDelayMs =
-    ran >= STABLE_RUN_MS || container.restartDelayMs === 0 ? FIRST_DELAY_MS : Math.min(container.restartDelayMs * 2, LONGEST_DELAY_MS);
+    ran >= STABLE_RUN_MS || container.restartDelayMs === 0
+      ? FIRST_DELAY_MS
+      : Math.min(container.restartDelayMs * 2, LONGEST_DELAY_MS);
   const timer = new AbortController();
   container.restartTimer = timer;
   const signal = AbortSignal.any([timer.signal, deps.background.stopping]);

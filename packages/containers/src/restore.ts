@@ -6,10 +6,11 @@ import type { Container } from './container.ts';
 import type { ContainerDeps } from './deps.ts';
 import { handleExit, watchExit } from './exit.ts';
 import { resumeHealth } from './health.ts';
+import { rotateLogs } from './log-settings.ts';
+import { rootfsPath } from './paths.ts';
 import { removeContainer } from './remove.ts';
 import { releaseHostResources } from './resources.ts';
 import { restartAfterBackoff, startsWithDaemon } from './restart-policy.ts';
-import { rootfsPath } from './paths.ts';
 import { specInputFor } from './spec.ts';
 import { startContainer } from './start.ts';
 
@@ -24,7 +25,8 @@ export async function restore(deps: ContainerDeps): Promise<void> {
   for (const container of alive) await adopt(deps, container);
   await sweepMounts(deps);
   await sweepDirectories(deps);
-  for (const container of deps.store.list()) if (container.is('removing')) await removeContainer(deps, container, { removeVolumes: true });
+  for (const container of deps.store.list())
+    if (container.is('removing')) await removeContainer(deps, container, { removeVolumes: true });
   for (const container of deps.store.list()) if (!container.isRunning) await revive(deps, container);
 }
 
@@ -108,6 +110,7 @@ async function adopt(deps: ContainerDeps, container: Container): Promise<void> {
     deps.logger.warn('a running container could not be taken over in full', { container: container.id, error });
   }
   container.health = resumeHealth(deps, container);
+  container.logRotation = rotateLogs(deps, container, task);
   watchExit(deps, container, task);
 }
 

@@ -3,16 +3,20 @@ import { O, openBeneath, RESOLVE, tryOpenBeneath } from '@berth/linux';
 
 /**
  * Opens `path` as a process inside `root` would see it: absolute symbolic links and `..` end at the root. The file is
- * named `/proc/self/fd/<fd>` while `work` runs, so nothing that happens to the tree meanwhile can redirect it.
+ * named `/proc/<pid>/fd/<fd>` while `work` runs, so nothing that happens to the tree meanwhile can redirect it.
  * Undefined when there is no such path.
  */
-export async function withPathInRoot<T>(root: string, path: string, work: (opened: string, fd: number) => Promise<T>): Promise<T | undefined> {
+export async function withPathInRoot<T>(
+  root: string,
+  path: string,
+  work: (opened: string, fd: number) => Promise<T>,
+): Promise<T | undefined> {
   const rootFd = openSync(root, O.path | O.directory);
   try {
     const fd = tryOpenBeneath(rootFd, path, O.path, RESOLVE.inRoot);
     if (fd < 0) return undefined;
     try {
-      return await work(`/proc/self/fd/${fd}`, fd);
+      return await work(`/proc/${process.pid}/fd/${fd}/.`, fd);
     } finally {
       closeSync(fd);
     }

@@ -1,8 +1,9 @@
-import { type CallOptions, KeyedLock } from '@berth/base';
 import type { LayerChange } from '@berth/archive';
+import { type CallOptions, KeyedLock } from '@berth/base';
 import type { ImageHandle } from '@berth/images';
+import { createLogRotator } from '@berth/logs';
 import type { ByteStream, Digest } from '@berth/oci';
-import { type AttachRequest, type Attachment, attach } from './attach.ts';
+import { type Attachment, type AttachRequest, attach } from './attach.ts';
 import { createBackgroundTasks } from './background.ts';
 import { changes } from './changes.ts';
 import { type CommitOptions, commit } from './commit.ts';
@@ -10,7 +11,15 @@ import type { Container, ExitNotice } from './container.ts';
 import { type CopyInOptions, copyIn, copyOut, type PathStat, statPath } from './copy.ts';
 import { type CreateContainer, type CreatedContainer, create } from './create.ts';
 import type { ContainerDeps, ContainerServiceInput } from './deps.ts';
-import { createExec, type ExecRecord, type ExecSettings, getExec, resizeExec, type StartedExec, startExec } from './exec.ts';
+import {
+  createExec,
+  type ExecRecord,
+  type ExecSettings,
+  getExec,
+  resizeExec,
+  type StartedExec,
+  startExec,
+} from './exec.ts';
 import { exportContainer } from './export.ts';
 import { kill } from './kill.ts';
 import { type LogRequest, logs, type OpenedLogs } from './logs.ts';
@@ -52,13 +61,18 @@ export interface ContainerService {
   wait(name: string, condition: string, options?: CallOptions): { readonly result: Promise<ExitNotice> };
   remove(name: string, options?: RemoveContainerOptions): Promise<void>;
   rename(name: string, newName: string): Promise<void>;
-  update(name: string, change: ResourceSettings & { readonly restartPolicy?: RestartPolicy }): Promise<readonly string[]>;
-  prune(matches: (container: Container) => boolean): Promise<{ readonly ids: readonly string[]; readonly bytes: number }>;
+  update(
+    name: string,
+    change: ResourceSettings & { readonly restartPolicy?: RestartPolicy },
+  ): Promise<readonly string[]>;
+  prune(
+    matches: (container: Container) => boolean,
+  ): Promise<{ readonly ids: readonly string[]; readonly bytes: number }>;
   attach(name: string, request: AttachRequest): Attachment;
   resize(name: string, size: { readonly width: number; readonly height: number }): Promise<void>;
   logs(name: string, request: LogRequest): OpenedLogs;
   top(name: string, args?: string): Promise<ProcessTable>;
-  stats(name: string): Promise<ContainerStats>;
+  stats(name: string): Promise<ContainerStats | undefined>;
   changes(name: string): Promise<readonly LayerChange[]>;
   sizes(name: string): Promise<{ readonly rw: number; readonly rootFs: number }>;
   statPath(name: string, path: string): Promise<PathStat>;
@@ -70,7 +84,10 @@ export interface ContainerService {
   disconnectNetwork(network: string, name: string, force: boolean): Promise<void>;
   createExec(name: string, settings: ExecSettings): string;
   getExec(id: string): ExecRecord;
-  startExec(id: string, options: CallOptions & { readonly detach: boolean; readonly consoleSize?: readonly number[] | null }): Promise<StartedExec>;
+  startExec(
+    id: string,
+    options: CallOptions & { readonly detach: boolean; readonly consoleSize?: readonly number[] | null },
+  ): Promise<StartedExec>;
   resizeExec(id: string, size: { readonly width: number; readonly height: number }): Promise<void>;
   /** IDs of containers made from an image. */
   usingImage(id: Digest): readonly Container[];
@@ -87,6 +104,7 @@ export function createContainerService(input: ContainerServiceInput): ContainerS
     execs: new Map(),
     lock: new KeyedLock(),
     background: createBackgroundTasks(input.logger, stopping.signal),
+    rotator: createLogRotator(input.logger),
   };
   return {
     create: (request, options) => create(deps, request, options),
@@ -121,7 +139,8 @@ export function createContainerService(input: ContainerServiceInput): ContainerS
     getExec: (id) => getExec(deps, id),
     startExec: (id, options) => startExec(deps, id, options),
     resizeExec: (id, size) => resizeExec(deps, id, size),
-    usingImage: (id) => deps.store.list().filter((c) => c.record.image.id === id || c.record.image.manifestDigest === id),
+    usingImage: (id) =>
+      deps.store.list().filter((c) => c.record.image.id === id || c.record.image.manifestDigest === id),
     restore: () => restore(deps),
     shutdown: (options) => shutdown(deps, stopping, options),
   };

@@ -14,7 +14,11 @@ import type { HostSettings } from './types.ts';
 const DEFAULT_PATH = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 /** Everything the runtime is told about a run of the container. */
-export async function specInputFor(deps: ContainerDeps, container: Container, resources: RunResources): Promise<SpecInput> {
+export async function specInputFor(
+  deps: ContainerDeps,
+  container: Container,
+  resources: RunResources,
+): Promise<SpecInput> {
   const { settings, host } = container.record;
   const user = await resolveUser(resources.rootfs, settings.user, host.groupAdd ?? []);
   const cwd = settings.workingDir || '/';
@@ -60,7 +64,10 @@ function environment(container: Container, home: string): readonly string[] {
   const own = [DEFAULT_PATH, `HOSTNAME=${settings.hostname}`, ...(settings.tty ? ['TERM=xterm'] : []), `HOME=${home}`];
   const given = new Set(settings.env.map((entry) => entry.split('=')[0]));
   // `-e NAME` without a value removes the variable.
-  return [...own.filter((entry) => !given.has(entry.split('=')[0])), ...settings.env.filter((entry) => entry.includes('='))];
+  return [
+    ...own.filter((entry) => !given.has(entry.split('=')[0])),
+    ...settings.env.filter((entry) => entry.includes('=')),
+  ];
 }
 
 function consoleSizeOf(size: readonly number[] | null | undefined): Pick<SpecInput, 'consoleSize'> {
@@ -109,22 +116,30 @@ function shared(deps: ContainerDeps, mode: string | undefined, namespace: string
 
 function pidOf(deps: ContainerDeps, mode: string, what: string): number {
   const other = deps.store.get(mode.slice('container:'.length));
-  if (!other.isRunning) throw conflict(`cannot join ${what} namespace of a non running container: container ${other.id} is ${other.state.status}`);
+  if (!other.isRunning)
+    throw conflict(
+      `cannot join ${what} namespace of a non running container: container ${other.id} is ${other.state.status}`,
+    );
   return other.state.pid;
 }
 
 export function resourcesOf(host: HostSettings): SpecResources {
   const throttles = (list: HostSettings['blkioDeviceReadBps']): boolean => (list ?? []).length > 0;
   if (
-    throttles(host.blkioDeviceReadBps) || throttles(host.blkioDeviceWriteBps) || throttles(host.blkioDeviceReadIOps) ||
-    throttles(host.blkioDeviceWriteIOps) || (host.blkioWeightDevice ?? []).length > 0
+    throttles(host.blkioDeviceReadBps) ||
+    throttles(host.blkioDeviceWriteBps) ||
+    throttles(host.blkioDeviceReadIOps) ||
+    throttles(host.blkioDeviceWriteIOps) ||
+    (host.blkioWeightDevice ?? []).length > 0
   )
     throw invalid('block I/O throttling by device is not implemented');
   return {
     ...(host.memory ? { memory: host.memory } : {}),
     ...(host.memoryReservation ? { memoryReservation: host.memoryReservation } : {}),
     ...(host.memorySwap ? { memorySwap: host.memorySwap } : {}),
-    ...(typeof host.memorySwappiness === 'number' && host.memorySwappiness >= 0 ? { memorySwappiness: host.memorySwappiness } : {}),
+    ...(typeof host.memorySwappiness === 'number' && host.memorySwappiness >= 0
+      ? { memorySwappiness: host.memorySwappiness }
+      : {}),
     ...(host.oomKillDisable ? { oomKillDisable: true } : {}),
     ...(host.nanoCpus ? { nanoCpus: host.nanoCpus } : {}),
     ...(host.cpuShares ? { cpuShares: host.cpuShares } : {}),
@@ -178,7 +193,10 @@ export function securityOptions(host: HostSettings): SecurityOptions {
         options = { ...options, noNewPrivileges: value !== 'false' };
         break;
       case 'seccomp':
-        options = { ...options, seccomp: value === 'unconfined' ? 'unconfined' : value === 'builtin' ? 'default' : { profile: value ?? '' } };
+        options = {
+          ...options,
+          seccomp: value === 'unconfined' ? 'unconfined' : value === 'builtin' ? 'default' : { profile: value ?? '' },
+        };
         break;
       case 'apparmor':
         options = { ...options, ...(value ? { apparmor: value } : {}) };
@@ -198,7 +216,8 @@ export function securityOptions(host: HostSettings): SecurityOptions {
 
 function initOf(deps: ContainerDeps, host: HostSettings): Pick<SpecInput, 'initPath'> {
   if (!(host.init ?? deps.defaults.init)) return {};
-  if (deps.paths.init === undefined) throw internal('--init needs tini: install the package tini, or pass --init-path to berthd');
+  if (deps.paths.init === undefined)
+    throw internal('--init needs tini: install the package tini, or pass --init-path to berthd');
   return { initPath: deps.paths.init };
 }
 

@@ -1,14 +1,14 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type CallOptions, conflict, EngineError, messageOf, notModified } from '@berth/base';
-import { buildRuntimeSpec, type Task } from '@berth/runtime';
+import { buildRuntimeSpec, encodeSpec, type Task } from '@berth/runtime';
 import type { Container } from './container.ts';
 import type { ContainerDeps } from './deps.ts';
 import { writeEtcFiles } from './etc-files.ts';
 import { emitContainer } from './events.ts';
 import { watchExit } from './exit.ts';
 import { startHealth } from './health.ts';
-import { keepsLog } from './log-settings.ts';
+import { keepsLog, rotateLogs } from './log-settings.ts';
 import { containerDirectory } from './paths.ts';
 import { runtimeOf } from './pause.ts';
 import { removeContainer } from './remove.ts';
@@ -20,7 +20,8 @@ export async function start(deps: ContainerDeps, nameOrId: string, options: Call
   using _held = await deps.lock.acquire(container.id, options);
   if (container.is('paused')) throw conflict('cannot start a paused container, try unpause instead');
   if (container.isRunning) throw notModified(`container ${nameOrId} is already running`);
-  if (container.is('removing', 'dead')) throw conflict(`container ${nameOrId} is marked for removal and cannot be started`);
+  if (container.is('removing', 'dead'))
+    throw conflict(`container ${nameOrId} is marked for removal and cannot be started`);
   container.restartTimer?.abort();
   container.restartTimer = undefined;
   container.restartDelayMs = 0;
@@ -53,6 +54,7 @@ export async function startContainer(deps: ContainerDeps, container: Container):
   });
   emitContainer(deps, container, 'start');
   container.health = startHealth(deps, container);
+  container.logRotation = rotateLogs(deps, container, task);
   watchExit(deps, container, task);
 }
 
@@ -60,11 +62,11 @@ async function launch(deps: ContainerDeps, container: Container): Promise<Task> 
   const runtime = runtimeOf(deps, container);
   const resources = await acquireResources(deps, container);
   try {
-    await writeEtcFiles(deps, container, resources.sandbox, resources.endpoints);
+    await writeEtcFiles(deps, container);
     const input = await specInputFor(deps, container, resources);
     container.specInput = input;
     const bundle = containerDirectory(deps, container.id);
-    await writeFile(join(bundle, 'config.json'), JSON.stringify(buildRuntimeSpec(input)));
+    await writeFile(join(bundle, 'config.json'), encodeSpec(buildRuntimeSpec(input)));
     const { settings, logPath } = container.record;
     return await deps.monitor.launch({
       id: container.id,
@@ -84,7 +86,9 @@ async function launch(deps: ContainerDeps, container: Container): Promise<Task> 
 async function abandon(deps: ContainerDeps, container: Container, task: Task | undefined): Promise<void> {
   if (!task) return;
   await task.signal(9).catch(() => undefined);
-  await task.wait({ signal: AbortSignal.timeout(10_000) }).catch((error: unknown) => deps.logger.warn('failed task did not end', { error }));
+  await task
+    .wait({ signal: AbortSignal.timeout(10_000) })
+    .catch((error: unknown) => deps.logger.warn('failed task did not end', { error }));
   await task.release().catch((error: unknown) => deps.logger.warn('release of failed task', { error }));
   await releaseHostResources(deps, container);
 }

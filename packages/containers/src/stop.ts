@@ -25,7 +25,11 @@ export async function stop(deps: ContainerDeps, nameOrId: string, options: StopO
 }
 
 /** Stops a running container: its stop signal, then SIGKILL after the timeout. Marks it as stopped by the user. */
-export async function stopContainer(deps: ContainerDeps, container: Container, options: StopOptions = {}): Promise<void> {
+export async function stopContainer(
+  deps: ContainerDeps,
+  container: Container,
+  options: StopOptions = {},
+): Promise<void> {
   deps.store.setState(container, { stoppedByUser: true });
   const seconds = options.timeout ?? container.record.settings.stopTimeout ?? DEFAULT_TIMEOUT_SECONDS;
   const signal = parseSignal(options.stopSignal ?? container.record.settings.stopSignal ?? 'TERM');
@@ -59,7 +63,9 @@ export async function sendSignal(deps: ContainerDeps, container: Container, sign
 
 async function resumePaused(deps: ContainerDeps, container: Container): Promise<void> {
   const runtime = deps.runtimes.get(container.record.runtime);
-  await runtime?.resume(container.id).catch((error: unknown) => deps.logger.debug('resume before stop failed', { error }));
+  await runtime
+    ?.resume(container.id)
+    .catch((error: unknown) => deps.logger.debug('resume before stop failed', { error }));
 }
 
 async function within(promise: Promise<unknown>, ms: number): Promise<boolean> {

@@ -14,7 +14,9 @@ export class ContainerStore {
 
   constructor(state: State) {
     this.#state = state;
-    for (const row of state.all<{ config: string; state: string }>('SELECT config, state FROM containers ORDER BY created_at')) {
+    for (const row of state.all<{ config: string; state: string }>(
+      'SELECT config, state FROM containers ORDER BY created_at',
+    )) {
       const container = new Container(decodeRecord(row.config), decodeState(row.state));
       this.#byId.set(container.id, container);
       this.#byName.set(container.name, container);
@@ -73,7 +75,12 @@ export class ContainerStore {
 
   setRecord(container: Container, change: Partial<ContainerRecord>): void {
     const next = { ...container.record, ...change };
-    this.#state.run('UPDATE containers SET name = ?, config = ? WHERE id = ?', next.name, JSON.stringify(next), container.id);
+    this.#state.run(
+      'UPDATE containers SET name = ?, config = ? WHERE id = ?',
+      next.name,
+      JSON.stringify(next),
+      container.id,
+    );
     this.#byName.delete(container.name);
     container.record = next;
     this.#byName.set(next.name, container);

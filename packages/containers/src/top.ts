@@ -2,7 +2,7 @@ import { conflict, internal } from '@berth/base';
 import { runCommand } from '@berth/linux';
 import type { ContainerDeps } from './deps.ts';
 import { emitContainer } from './events.ts';
-import { cgroupPids } from './stats.ts';
+import { containerPids } from './stats.ts';
 
 export interface ProcessTable {
   readonly titles: readonly string[];
@@ -13,9 +13,14 @@ export interface ProcessTable {
 export async function top(deps: ContainerDeps, nameOrId: string, args = '-ef'): Promise<ProcessTable> {
   const container = deps.store.get(nameOrId);
   if (!container.isRunning) throw conflict(`container ${container.id} is not running`);
-  if (container.is('restarting')) throw conflict(`Container ${nameOrId} is restarting, wait until the container is running`);
-  const pids = new Set(await cgroupPids(deps, container));
-  const { stdout } = await runCommand('ps', (args || '-ef').split(/\s+/).filter((a) => a !== ''), { timeoutMs: 10_000 });
+  if (container.is('restarting'))
+    throw conflict(`Container ${nameOrId} is restarting, wait until the container is running`);
+  const pids = new Set(await containerPids(container));
+  const { stdout } = await runCommand(
+    'ps',
+    (args || '-ef').split(/\s+/).filter((a) => a !== ''),
+    { timeoutMs: 10_000 },
+  );
   emitContainer(deps, container, 'top');
   return parsePs(stdout.toString(), pids);
 }

@@ -120,7 +120,9 @@ export interface HostSettings extends ResourceSettings {
   readonly containerIDFile?: string;
   readonly logConfig?: { readonly type?: string; readonly config?: Readonly<Record<string, string>> | null };
   readonly networkMode?: string;
-  readonly portBindings?: Readonly<Record<string, readonly { readonly hostIp?: string; readonly hostPort?: string }[] | null>> | null;
+  readonly portBindings?: Readonly<
+    Record<string, readonly { readonly hostIp?: string; readonly hostPort?: string }[] | null>
+  > | null;
   readonly restartPolicy?: RestartPolicy;
   readonly autoRemove?: boolean;
   readonly volumeDriver?: string;
@@ -161,7 +163,11 @@ export interface HostSettings extends ResourceSettings {
 
 /** What the user asked of one network. */
 export interface EndpointSettings {
-  readonly ipamConfig?: { readonly ipv4Address?: string; readonly ipv6Address?: string; readonly linkLocalIPs?: readonly string[] } | null;
+  readonly ipamConfig?: {
+    readonly ipv4Address?: string;
+    readonly ipv6Address?: string;
+    readonly linkLocalIPs?: readonly string[];
+  } | null;
   readonly links?: readonly string[] | null;
   readonly aliases?: readonly string[] | null;
   readonly macAddress?: string;
@@ -211,7 +217,12 @@ export type ContainerStatus = 'created' | 'running' | 'paused' | 'restarting' | 
 export interface HealthState {
   readonly status: 'starting' | 'healthy' | 'unhealthy';
   readonly failingStreak: number;
-  readonly log: readonly { readonly start: Date; readonly end: Date; readonly exitCode: number; readonly output: string }[];
+  readonly log: readonly {
+    readonly start: Date;
+    readonly end: Date;
+    readonly exitCode: number;
+    readonly output: string;
+  }[];
 }
 
 /** The part that changes (column `state`). */

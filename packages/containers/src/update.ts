@@ -15,8 +15,11 @@ export async function update(
 ): Promise<readonly string[]> {
   const container = deps.store.get(nameOrId);
   using _held = await deps.lock.acquire(container.id);
-  if (container.is('removing', 'dead')) throw conflict(`container ${nameOrId} is marked for removal and cannot be updated`);
-  const given = Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined && value !== null && value !== 0 && value !== ''));
+  if (container.is('removing', 'dead'))
+    throw conflict(`container ${nameOrId} is marked for removal and cannot be updated`);
+  const given = Object.fromEntries(
+    Object.entries(change).filter(([, value]) => value !== undefined && value !== null && value !== 0 && value !== ''),
+  );
   const { restartPolicy, ...resources } = given as typeof change;
   const host = { ...container.record.host, ...resources, ...(restartPolicy?.name ? { restartPolicy } : {}) };
   validateResources(host);

@@ -1,4 +1,5 @@
-import { invalid, notImplemented } from '@berth/base';
+import { invalid } from '@berth/base';
+import { parseLogConfig } from '@berth/logs';
 import type { ContainerSettings, HostSettings, RestartPolicy } from './types.ts';
 
 const NAMED_RESTARTS = new Set(['', 'no', 'always', 'unless-stopped', 'on-failure']);
@@ -7,22 +8,27 @@ const NAMED_RESTARTS = new Set(['', 'no', 'always', 'unless-stopped', 'on-failur
 export function validateCreate(settings: ContainerSettings, host: HostSettings): void {
   if (settings.hostname !== '' && !/^[a-zA-Z0-9]([a-zA-Z0-9_.-]*[a-zA-Z0-9])?$/.test(settings.hostname))
     throw invalid(`invalid hostname format: ${settings.hostname}`);
-  if (settings.hostname.length > 63 && !settings.hostname.includes('.')) throw invalid(`invalid hostname format: ${settings.hostname}`);
+  if (settings.hostname.length > 63 && !settings.hostname.includes('.'))
+    throw invalid(`invalid hostname format: ${settings.hostname}`);
   if (settings.workingDir !== '' && !settings.workingDir.startsWith('/'))
     throw invalid(`the working directory '${settings.workingDir}' is invalid, it needs to be an absolute path`);
-  for (const entry of settings.env) if (entry === '' || entry.startsWith('=')) throw invalid(`invalid environment variable: ${entry}`);
+  for (const entry of settings.env)
+    if (entry === '' || entry.startsWith('=')) throw invalid(`invalid environment variable: ${entry}`);
   if (settings.stopSignal) parseSignal(settings.stopSignal);
   validateHealth(settings);
   validateRestart(host.restartPolicy, host.autoRemove ?? false);
   validateNamespaces(host);
   validateResources(host);
-  validateLog(host);
+  parseLogConfig(host.logConfig?.type ?? '', host.logConfig?.config ?? {});
   if ((host.deviceRequests ?? []).length > 0)
-    throw invalid('could not select device driver "" with capabilities: [[gpu]]: device requests (GPUs) are not supported by Berth');
+    throw invalid(
+      'could not select device driver "" with capabilities: [[gpu]]: device requests (GPUs) are not supported by Berth',
+    );
   if (host.isolation && host.isolation !== 'default') throw invalid(`invalid isolation (${host.isolation}) on linux`);
-  if (host.usernsMode && host.usernsMode !== 'host') throw invalid('invalid user namespace mode: only "" and "host" are supported');
+  if (host.usernsMode && host.usernsMode !== 'host')
+    throw invalid('invalid user namespace mode: only "" and "host" are supported');
   if (Object.keys(host.storageOpt ?? {}).length > 0)
-    throw invalid('--storage-opt is supported only for overlay over xfs with \'pquota\' mount option');
+    throw invalid("--storage-opt is supported only for overlay over xfs with 'pquota' mount option");
 }
 
 function validateHealth({ healthcheck }: ContainerSettings): void {
@@ -35,7 +41,8 @@ function validateHealth({ healthcheck }: ContainerSettings): void {
     ['startInterval', 'StartInterval'],
   ] as const) {
     const value = healthcheck[field];
-    if (value !== undefined && value !== 0 && value < minimum) throw invalid(`${text} in Healthcheck cannot be less than 1ms`);
+    if (value !== undefined && value !== 0 && value < minimum)
+      throw invalid(`${text} in Healthcheck cannot be less than 1ms`);
   }
   if ((healthcheck.retries ?? 0) < 0) throw invalid('Retries in Healthcheck cannot be negative');
 }
@@ -43,7 +50,9 @@ function validateHealth({ healthcheck }: ContainerSettings): void {
 export function validateRestart(policy: RestartPolicy | undefined, autoRemove: boolean): void {
   if (!policy) return;
   if (!NAMED_RESTARTS.has(policy.name))
-    throw invalid(`invalid restart policy: unknown policy '${policy.name}'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'`);
+    throw invalid(
+      `invalid restart policy: unknown policy '${policy.name}'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'`,
+    );
   const retries = policy.maximumRetryCount ?? 0;
   if (policy.name !== 'on-failure' && retries !== 0)
     throw invalid("invalid restart policy: maximum retry count can only be used with 'on-failure'");
@@ -61,7 +70,8 @@ function validateNamespaces(host: HostSettings): void {
     if (!/^container:.+/.test(value)) throw invalid(`invalid ${what} mode: ${value}`);
   }
   if (host.utsMode && host.utsMode !== 'host') throw invalid(`invalid UTS mode: ${host.utsMode}`);
-  if (host.cgroupnsMode && !['host', 'private'].includes(host.cgroupnsMode)) throw invalid(`invalid cgroup namespace mode: ${host.cgroupnsMode}`);
+  if (host.cgroupnsMode && !['host', 'private'].includes(host.cgroupnsMode))
+    throw invalid(`invalid cgroup namespace mode: ${host.cgroupnsMode}`);
 }
 
 /** Checks limits at create and at update. */
@@ -69,16 +79,20 @@ export function validateResources(host: HostSettings): void {
   const memory = host.memory ?? 0;
   const swap = host.memorySwap ?? 0;
   if (memory > 0 && memory < 6 * 1024 * 1024) throw invalid('Minimum memory limit allowed is 6MB');
-  if (memory > 0 && swap > 0 && swap < memory) throw invalid('Minimum memoryswap limit should be larger than memory limit, see usage');
-  if (memory === 0 && swap > 0) throw invalid('You should always set the Memory limit when using Memoryswap limit, see usage');
+  if (memory > 0 && swap > 0 && swap < memory)
+    throw invalid('Minimum memoryswap limit should be larger than memory limit, see usage');
+  if (memory === 0 && swap > 0)
+    throw invalid('You should always set the Memory limit when using Memoryswap limit, see usage');
   const reservation = host.memoryReservation ?? 0;
-  if (memory > 0 && reservation > memory) throw invalid('Minimum memory limit can not be less than memory reservation limit, see usage');
+  if (memory > 0 && reservation > memory)
+    throw invalid('Minimum memory limit can not be less than memory reservation limit, see usage');
   const nano = host.nanoCpus ?? 0;
   if (nano < 0) throw invalid('invalid NanoCPUs value');
   if (nano > 0 && ((host.cpuPeriod ?? 0) > 0 || (host.cpuQuota ?? 0) > 0))
     throw invalid('Conflicting options: Nano CPUs and CPU Period cannot both be set');
   const period = host.cpuPeriod ?? 0;
-  if (period !== 0 && (period < 1000 || period > 1_000_000)) throw invalid('CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)');
+  if (period !== 0 && (period < 1000 || period > 1_000_000))
+    throw invalid('CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)');
   const quota = host.cpuQuota ?? 0;
   if (quota > 0 && quota < 1000) throw invalid('CPU cfs quota can not be less than 1ms (i.e. 1000)');
   const weight = host.blkioWeight ?? 0;
@@ -91,20 +105,43 @@ export function validateResources(host: HostSettings): void {
       throw invalid(`ulimit soft limit must be less than or equal to hard limit: ${limit.soft} > ${limit.hard}`);
 }
 
-function validateLog(host: HostSettings): void {
-  const type = host.logConfig?.type ?? '';
-  if (!['', 'json-file', 'local', 'none'].includes(type))
-    throw invalid(`logger: no log driver named '${type}' is registered: Berth has json-file, local and none`);
-  for (const key of Object.keys(host.logConfig?.config ?? {}))
-    if (!['max-size', 'max-file', 'compress', 'labels', 'labels-regex', 'env', 'env-regex', 'tag', 'mode', 'max-buffer-size'].includes(key))
-      throw invalid(`unknown log opt '${key}' for ${type || 'json-file'} log driver`);
-  if (host.logConfig?.config?.['mode'] === 'non-blocking') throw notImplemented('log mode non-blocking is not implemented');
-}
-
 const SIGNALS: Readonly<Record<string, number>> = {
-  ABRT: 6, ALRM: 14, BUS: 7, CHLD: 17, CLD: 17, CONT: 18, FPE: 8, HUP: 1, ILL: 4, INT: 2, IO: 29, IOT: 6, KILL: 9, PIPE: 13,
-  POLL: 29, PROF: 27, PWR: 30, QUIT: 3, SEGV: 11, STKFLT: 16, STOP: 19, SYS: 31, TERM: 15, TRAP: 5, TSTP: 20, TTIN: 21,
-  TTOU: 22, URG: 23, USR1: 10, USR2: 12, VTALRM: 26, WINCH: 28, XCPU: 24, XFSZ: 25, RTMIN: 34, RTMAX: 64,
+  ABRT: 6,
+  ALRM: 14,
+  BUS: 7,
+  CHLD: 17,
+  CLD: 17,
+  CONT: 18,
+  FPE: 8,
+  HUP: 1,
+  ILL: 4,
+  INT: 2,
+  IO: 29,
+  IOT: 6,
+  KILL: 9,
+  PIPE: 13,
+  POLL: 29,
+  PROF: 27,
+  PWR: 30,
+  QUIT: 3,
+  SEGV: 11,
+  STKFLT: 16,
+  STOP: 19,
+  SYS: 31,
+  TERM: 15,
+  TRAP: 5,
+  TSTP: 20,
+  TTIN: 21,
+  TTOU: 22,
+  URG: 23,
+  USR1: 10,
+  USR2: 12,
+  VTALRM: 26,
+  WINCH: 28,
+  XCPU: 24,
+  XFSZ: 25,
+  RTMIN: 34,
+  RTMAX: 64,
 };
 
 /** A signal by number or name, with or without `SIG`, and `RTMIN+n`, `RTMAX-n`; throws docker's `Invalid signal: x`. */

@@ -15,7 +15,10 @@ export function wait(
   options: CallOptions = {},
 ): { readonly result: Promise<ExitNotice> } {
   const container = deps.store.get(nameOrId);
-  const cancellable = (waiter: { readonly promise: Promise<ExitNotice>; readonly cancel: () => void }): { readonly result: Promise<ExitNotice> } => {
+  const cancellable = (waiter: {
+    readonly promise: Promise<ExitNotice>;
+    readonly cancel: () => void;
+  }): { readonly result: Promise<ExitNotice> } => {
     options.signal?.addEventListener('abort', waiter.cancel, { once: true });
     return { result: waiter.promise };
   };

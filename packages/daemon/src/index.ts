@@ -1,1 +1,3 @@
-export {};
+export { type DaemonConfig, parseArguments } from './config.ts';
+export { type Engine, startEngine } from './engine.ts';
+export { main } from './main.ts';

@@ -1,4 +1,4 @@
-import { type TSchema } from '@berth/engine-api';
+import type { TSchema } from '@berth/engine-api';
 
 /** The parts of a JSON schema that say which keys are names and which are data. */
 interface Node {
@@ -35,7 +35,9 @@ function convert(node: Node, value: unknown, renaming: Renaming, dropNull: boole
   const { properties } = shape;
   if (properties === undefined) {
     const inner = Object.values(shape.patternProperties ?? {})[0] ?? {};
-    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, convert(inner, item, renaming, dropNull)]));
+    return Object.fromEntries(
+      Object.entries(value).map(([key, item]) => [key, convert(inner, item, renaming, dropNull)]),
+    );
   }
   const names = renaming(Object.keys(properties));
   const back = new Map([...names].map(([from, to]) => [to, from]));

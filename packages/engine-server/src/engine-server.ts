@@ -13,7 +13,14 @@ import { VOLUME_ROUTES } from './routes/volumes.ts';
 import type { EngineServices } from './services.ts';
 
 const ALL: readonly RouteFactory[] = [
-  ...SYSTEM_ROUTES, ...CONTAINER_ROUTES, ...EXEC_ROUTES, ...IMAGE_ROUTES, ...BUILD_ROUTES, ...NETWORK_ROUTES, ...VOLUME_ROUTES, ...BERTH_ROUTES,
+  ...SYSTEM_ROUTES,
+  ...CONTAINER_ROUTES,
+  ...EXEC_ROUTES,
+  ...IMAGE_ROUTES,
+  ...BUILD_ROUTES,
+  ...NETWORK_ROUTES,
+  ...VOLUME_ROUTES,
+  ...BERTH_ROUTES,
 ];
 
 /** The Engine API over the services: decodes, calls one service, encodes. Listening is the daemon's. */
@@ -37,7 +44,10 @@ export function createEngineServer(services: EngineServices): HttpServer {
       Server: `Berth/${services.system.version} (linux)`,
       Swarm: 'inactive',
     }),
-    noRoute: (method, path, allowed) => (allowed.length > 0 ? new EngineError('notFound', `page not found: ${method} ${path} (there is ${allowed.join(', ')})`) : notFound('page not found')),
+    noRoute: (method, path, allowed) =>
+      allowed.length > 0
+        ? new EngineError('notFound', `page not found: ${method} ${path} (there is ${allowed.join(', ')})`)
+        : notFound('page not found'),
   });
 }
 
@@ -45,4 +55,3 @@ export function createEngineServer(services: EngineServices): HttpServer {
 export function routedOperations(services: EngineServices): ReadonlySet<string> {
   return new Set(ALL.map((factory) => factory(services)).map((r) => `${r.method} ${r.pattern}`));
 }
-

@@ -1,15 +1,37 @@
-import type { Container } from '@berth/containers';
 import { invalid } from '@berth/base';
+import type { Container } from '@berth/containers';
 import type { Filters } from '@berth/engine-api';
 import type { EngineServices } from './services.ts';
 import { parseTimeQuery } from './time.ts';
 
 type Test = (container: Container) => boolean;
 
-const KNOWN = new Set(['id', 'name', 'label', 'label!', 'status', 'exited', 'ancestor', 'before', 'since', 'volume', 'network', 'publish', 'expose', 'health', 'is-task', 'isolation', 'until']);
+const KNOWN = new Set([
+  'id',
+  'name',
+  'label',
+  'label!',
+  'status',
+  'exited',
+  'ancestor',
+  'before',
+  'since',
+  'volume',
+  'network',
+  'publish',
+  'expose',
+  'health',
+  'is-task',
+  'isolation',
+  'until',
+]);
 
 /** `ps --filter` and `container prune --filter`: values of one key are alternatives, keys must all hold. */
-export function matchContainer(services: EngineServices, filters: Filters, bounds: { readonly since?: string; readonly before?: string }): Test {
+export function matchContainer(
+  services: EngineServices,
+  filters: Filters,
+  bounds: { readonly since?: string; readonly before?: string },
+): Test {
   for (const key of Object.keys(filters)) if (!KNOWN.has(key)) throw invalid(`invalid filter '${key}'`);
   const tests: Test[] = [];
   const any = (key: string, test: (value: string) => Test): void => {
@@ -26,7 +48,10 @@ export function matchContainer(services: EngineServices, filters: Filters, bound
   any('status', statusTest);
   any('exited', (value) => exitedTest(value));
   any('health', (value) => (c) => (c.state.health?.status ?? 'none') === value);
-  any('volume', (value) => (c) => c.record.mounts.some((m) => m.name === value || m.destination === value || m.source === value));
+  any(
+    'volume',
+    (value) => (c) => c.record.mounts.some((m) => m.name === value || m.destination === value || m.source === value),
+  );
   any('network', (value) => networkTest(services, value));
   any('publish', (value) => publishTest(services, value));
   any('expose', (value) => exposeTest(value));
@@ -41,7 +66,10 @@ export function matchContainer(services: EngineServices, filters: Filters, bound
   return (container) => tests.every((test) => test(container));
 }
 
-const anyOf = (tests: readonly Test[]): Test => (container) => tests.some((test) => test(container));
+const anyOf =
+  (tests: readonly Test[]): Test =>
+  (container) =>
+    tests.some((test) => test(container));
 
 function nameTest(value: string): Test {
   let expression: RegExp;
@@ -54,7 +82,11 @@ function nameTest(value: string): Test {
 }
 
 /** `key` or `key=value`. */
-export function labelTest(value: string): (subject: { readonly record: { readonly settings: { readonly labels: Readonly<Record<string, string>> } } }) => boolean {
+export function labelTest(
+  value: string,
+): (subject: {
+  readonly record: { readonly settings: { readonly labels: Readonly<Record<string, string>> } };
+}) => boolean {
   return (c) => labelMatches(c.record.settings.labels, value);
 }
 
@@ -95,12 +127,18 @@ function portRange(value: string): (port: number, protocol: string) => boolean {
 
 function publishTest(services: EngineServices, value: string): Test {
   const matches = portRange(value);
-  return (c) => services.networks.endpointsOf(c.id).some((e) => e.published.some((p) => matches(p.hostPort, p.protocol) || matches(p.containerPort, p.protocol)));
+  return (c) =>
+    services.networks
+      .endpointsOf(c.id)
+      .some((e) => e.published.some((p) => matches(p.hostPort, p.protocol) || matches(p.containerPort, p.protocol)));
 }
 
 function exposeTest(value: string): Test {
   const matches = portRange(value);
-  return (c) => Object.keys(c.record.settings.exposedPorts).some((key) => matches(Number(key.split('/')[0]), key.split('/')[1] ?? 'tcp'));
+  return (c) =>
+    Object.keys(c.record.settings.exposedPorts).some((key) =>
+      matches(Number(key.split('/')[0]), key.split('/')[1] ?? 'tcp'),
+    );
 }
 
 /** By image name, or ID or a prefix of it. */
@@ -108,9 +146,17 @@ function ancestorTest(value: string): Test {
   const named = value.includes(':') && !value.startsWith('sha256:') ? value : `${value}:latest`;
   const hex = value.replace(/^sha256:/, '');
   return ({ record }) =>
-    record.settings.image === value || record.settings.image === named || `${record.settings.image}:latest` === named ||
+    record.settings.image === value ||
+    record.settings.image === named ||
+    `${record.settings.image}:latest` === named ||
     (/^[0-9a-f]{4,64}$/.test(hex) && record.image.id.slice(7).startsWith(hex));
 }
 
-const olderThan = (other: Container): Test => (c) => c.record.createdAt < other.record.createdAt;
-const newerThan = (other: Container): Test => (c) => c.record.createdAt > other.record.createdAt;
+const olderThan =
+  (other: Container): Test =>
+  (c) =>
+    c.record.createdAt < other.record.createdAt;
+const newerThan =
+  (other: Container): Test =>
+  (c) =>
+    c.record.createdAt > other.record.createdAt;

@@ -1,7 +1,7 @@
-import { EngineError, messageOf, shortId } from '@berth/base';
+import { messageOf, shortId } from '@berth/base';
 import { encodeJsonLine, type ProgressMessage } from '@berth/engine-api';
-import type { TransferEvent } from '@berth/images';
 import type { ResponseStream } from '@berth/http';
+import type { TransferEvent } from '@berth/images';
 
 const PHASES: Readonly<Record<Extract<TransferEvent, { type: 'layer' }>['phase'], string>> = {
   waiting: 'Waiting',
@@ -38,7 +38,8 @@ const BAR_WIDTH = 50;
 function bar(current: number, total: number | undefined): string {
   if (total === undefined || total <= 0) return size(current);
   const filled = Math.min(BAR_WIDTH, Math.floor((current / total) * BAR_WIDTH));
-  const head = filled === BAR_WIDTH ? '='.repeat(BAR_WIDTH) : `${'='.repeat(filled)}>${' '.repeat(BAR_WIDTH - filled - 1)}`;
+  const head =
+    filled === BAR_WIDTH ? '='.repeat(BAR_WIDTH) : `${'='.repeat(filled)}>${' '.repeat(BAR_WIDTH - filled - 1)}`;
   return `[${head}${filled === BAR_WIDTH ? '>' : ''}]  ${size(current)}/${size(total)}`;
 }
 
@@ -86,12 +87,6 @@ export class ProgressStream {
   fail(error: unknown): void {
     if (!this.started) throw error;
     this.write({ errorDetail: { message: messageOf(error) }, error: messageOf(error) });
-  }
-
-  /** The same for a failed build step, whose exit code clients pass on. */
-  failBuild(error: Error): void {
-    const code = error instanceof EngineError && typeof error.details['exitCode'] === 'number' ? error.details['exitCode'] : undefined;
-    this.write({ errorDetail: { ...(code === undefined ? {} : { code }), message: messageOf(error) }, error: messageOf(error) });
   }
 
   async end(): Promise<void> {

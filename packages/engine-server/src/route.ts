@@ -62,5 +62,7 @@ async function readBody(schema: TSchema | undefined, exchange: Exchange<ApiConte
 }
 
 function searchParams(query: Query): URLSearchParams {
-  return new URLSearchParams(query.names().flatMap((name) => query.getAll(name).map((value) => [name, value] as [string, string])));
+  return new URLSearchParams(
+    query.names().flatMap((name) => query.getAll(name).map((value) => [name, value] as [string, string])),
+  );
 }

@@ -32,10 +32,19 @@ export interface SystemService {
   readonly version: string;
   readonly gitCommit: string;
   readonly buildTime: string;
-  readonly components: readonly { readonly name: string; readonly version: string; readonly details?: Readonly<Record<string, string>> }[];
+  readonly components: readonly {
+    readonly name: string;
+    readonly version: string;
+    readonly details?: Readonly<Record<string, string>>;
+  }[];
   readonly experimental: boolean;
   /** Everything of /info but what is counted from the services. */
-  info(): Promise<Omit<SystemInfo, 'Containers' | 'ContainersRunning' | 'ContainersPaused' | 'ContainersStopped' | 'Images' | 'SystemTime'>>;
+  info(): Promise<
+    Omit<
+      SystemInfo,
+      'Containers' | 'ContainersRunning' | 'ContainersPaused' | 'ContainersStopped' | 'Images' | 'SystemTime'
+    >
+  >;
   berth(): Promise<BerthInfo>;
   fsck(options: CallOptions & { readonly verifyDigests: boolean }): Promise<FsckReport>;
   /** Bytes of unpacked layers and of blobs. */

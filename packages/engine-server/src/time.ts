@@ -27,7 +27,8 @@ const UNITS: Readonly<Record<string, number>> = { h: 3600, m: 60, s: 1, ms: 1e-3
 export function parseGoDuration(text: string): number | undefined {
   if (!/^(\d+(\.\d+)?(ns|us|ms|s|m|h))+$/.test(text)) return undefined;
   let seconds = 0;
-  for (const [, value = '0', unit = 's'] of text.matchAll(/(\d+(?:\.\d+)?)(ns|us|ms|s|m|h)/g)) seconds += Number(value) * (UNITS[unit] ?? 0);
+  for (const [, value = '0', unit = 's'] of text.matchAll(/(\d+(?:\.\d+)?)(ns|us|ms|s|m|h)/g))
+    seconds += Number(value) * (UNITS[unit] ?? 0);
   return seconds;
 }
 

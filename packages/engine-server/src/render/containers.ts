@@ -20,7 +20,11 @@ export interface Sizes {
   readonly rootFs: number;
 }
 
-export async function renderInspect(services: EngineServices, container: Container, sizes?: Sizes): Promise<ContainerInspect> {
+export async function renderInspect(
+  services: EngineServices,
+  container: Container,
+  sizes?: Sizes,
+): Promise<ContainerInspect> {
   const { record, state } = container;
   const [path = '', ...args] = commandOf(record.settings);
   const info = await services.system.berth();
@@ -72,7 +76,12 @@ export function renderState({ state }: Container): ContainerState {
           Health: {
             Status: health.status,
             FailingStreak: health.failingStreak,
-            Log: health.log.map((l) => ({ Start: formatTime(l.start), End: formatTime(l.end), ExitCode: l.exitCode, Output: l.output })),
+            Log: health.log.map((l) => ({
+              Start: formatTime(l.start),
+              End: formatTime(l.end),
+              ExitCode: l.exitCode,
+              Output: l.output,
+            })),
           },
         }
       : {}),
@@ -95,7 +104,8 @@ function renderConfig({ record }: Container): ContainerConfig {
 }
 
 function renderMount(services: EngineServices, mount: DomainMount): MountPoint {
-  const source = mount.type === 'volume' && mount.name !== undefined ? mountpointOf(services, mount.name) : mount.source;
+  const source =
+    mount.type === 'volume' && mount.name !== undefined ? mountpointOf(services, mount.name) : mount.source;
   return {
     Type: mount.type,
     ...(mount.name === undefined ? {} : { Name: mount.name }),
@@ -112,7 +122,12 @@ function mountpointOf(services: EngineServices, name: string): string {
   return services.volumes.list().find((v) => v.name === name)?.mountpoint ?? '';
 }
 
-export function renderSummary(services: EngineServices, container: Container, now: Date, sizes?: Sizes): ContainerSummary {
+export function renderSummary(
+  services: EngineServices,
+  container: Container,
+  now: Date,
+  sizes?: Sizes,
+): ContainerSummary {
   const { record } = container;
   const endpoints = services.networks.endpointsOf(container.id);
   return {
@@ -138,7 +153,9 @@ export function statusText({ state }: Container, now: Date): string {
   const since = (date: Date | undefined): string => humanDuration(now.getTime() - (date ?? now).getTime());
   switch (state.status) {
     case 'running': {
-      const health = state.health ? ` (${state.health.status === 'starting' ? 'health: starting' : state.health.status})` : '';
+      const health = state.health
+        ? ` (${state.health.status === 'starting' ? 'health: starting' : state.health.status})`
+        : '';
       return `Up ${since(state.startedAt)}${health}`;
     }
     case 'paused':

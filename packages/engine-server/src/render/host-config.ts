@@ -69,7 +69,9 @@ const DEFAULTS: HostConfig = {
 
 /** HostConfig as inspect shows it: what was given, and dockerd's defaults for what was not. */
 export function renderHostConfig(host: HostSettings, runtime: string, cgroupns: string): HostConfig {
-  const given = Object.fromEntries(Object.entries(host).filter(([, value]) => value !== undefined && value !== null && value !== ''));
+  const given = Object.fromEntries(
+    Object.entries(host).filter(([, value]) => value !== undefined && value !== null && value !== ''),
+  );
   const wire = toWire<HostConfig>(HostConfig, given);
   return {
     ...DEFAULTS,
@@ -78,7 +80,9 @@ export function renderHostConfig(host: HostSettings, runtime: string, cgroupns: 
     Runtime: runtime,
     ...(wire.NetworkMode === 'default' ? { NetworkMode: 'bridge' } : {}),
     ...(wire.RestartPolicy?.Name ? {} : { RestartPolicy: { Name: 'no', MaximumRetryCount: 0 } }),
-    ...(wire.LogConfig?.Type ? { LogConfig: { Type: wire.LogConfig.Type, Config: wire.LogConfig.Config ?? {} } } : { LogConfig: { Type: 'json-file', Config: {} } }),
+    ...(wire.LogConfig?.Type
+      ? { LogConfig: { Type: wire.LogConfig.Type, Config: wire.LogConfig.Config ?? {} } }
+      : { LogConfig: { Type: 'json-file', Config: {} } }),
     ...(host.shmSize ? {} : { ShmSize: 67_108_864 }),
   };
 }

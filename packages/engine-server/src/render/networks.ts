@@ -8,7 +8,10 @@ const address = (cidr: string | undefined): string => cidr?.split('/')[0] ?? '';
 const prefix = (cidr: string | undefined): number => Number(cidr?.split('/')[1] ?? 0);
 
 /** NetworkSettings of inspect; the top-level address fields are those of the default bridge, as dockerd fills them. */
-export function renderNetworkSettings(services: EngineServices, container: Container): ContainerInspect['NetworkSettings'] {
+export function renderNetworkSettings(
+  services: EngineServices,
+  container: Container,
+): ContainerInspect['NetworkSettings'] {
   const endpoints = services.networks.endpointsOf(container.id);
   const sandbox = services.networks.sandbox(container.id);
   const onBridge = endpoints.find((e) => networkName(services, e) === 'bridge');
@@ -42,7 +45,8 @@ function networkName(services: EngineServices, endpoint: EndpointRecord): string
 export function renderPorts(container: Container, endpoints: readonly EndpointRecord[]): NonNullable<PortMap> {
   const ports: Record<string, { HostIp: string; HostPort: string }[] | null> = {};
   if (!container.isRunning) return ports;
-  for (const key of Object.keys(container.record.settings.exposedPorts)) ports[key.includes('/') ? key : `${key}/tcp`] = null;
+  for (const key of Object.keys(container.record.settings.exposedPorts))
+    ports[key.includes('/') ? key : `${key}/tcp`] = null;
   for (const { published } of endpoints)
     for (const port of published) {
       const key = `${port.containerPort}/${port.protocol}`;
@@ -84,7 +88,8 @@ export function renderNetworks(
         IPv6Gateway: endpoint?.gateway6 ?? '',
         GlobalIPv6Address: address(endpoint?.ipv6),
         GlobalIPv6PrefixLen: prefix(endpoint?.ipv6),
-        DNSNames: endpoint && network?.name !== 'bridge' ? [...new Set([...endpoint.dnsNames, ...endpoint.aliases])] : null,
+        DNSNames:
+          endpoint && network?.name !== 'bridge' ? [...new Set([...endpoint.dnsNames, ...endpoint.aliases])] : null,
       },
     ];
   });
@@ -92,7 +97,10 @@ export function renderNetworks(
 }
 
 /** `Ports` of the container list. */
-export function renderPortList(container: Container, endpoints: readonly EndpointRecord[]): { IP?: string; PrivatePort: number; PublicPort?: number; Type: 'tcp' | 'udp' | 'sctp' }[] {
+export function renderPortList(
+  container: Container,
+  endpoints: readonly EndpointRecord[],
+): { IP?: string; PrivatePort: number; PublicPort?: number; Type: 'tcp' | 'udp' | 'sctp' }[] {
   if (!container.isRunning) return [];
   const published = endpoints.flatMap((e) => e.published);
   const exposed = Object.keys(container.record.settings.exposedPorts).map((key) => {
@@ -105,4 +113,3 @@ export function renderPortList(container: Container, endpoints: readonly Endpoin
     ...silent.map((e) => ({ PrivatePort: e.port, Type: e.protocol })),
   ];
 }
-

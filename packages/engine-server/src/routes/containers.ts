@@ -1,13 +1,21 @@
-import { type AttachRequest, type Container, type ContainerSettings, type EndpointSettings, type HostSettings, type ResourceSettings, type RestartPolicy } from '@berth/containers';
 import { invalid, notFound, notImplemented } from '@berth/base';
+import type {
+  AttachRequest,
+  Container,
+  ContainerSettings,
+  EndpointSettings,
+  HostSettings,
+  ResourceSettings,
+  RestartPolicy,
+} from '@berth/containers';
 import {
   atLeast,
   ContainerConfig,
   type ContainerCreateBody,
   EndpointSettings as EndpointSchema,
+  encodeJsonLine,
   type Filters,
   HostConfig,
-  encodeJsonLine,
 } from '@berth/engine-api';
 import { parsePlatform } from '@berth/oci';
 import { fromWire } from '../case.ts';
@@ -21,13 +29,21 @@ import { parseTimeQuery } from '../time.ts';
 
 const list = handle('ContainerList', async ({ query, services, exchange }) => {
   const filters: Filters = { ...query.filters };
-  const wanted = services.containers.list().toSorted((a, b) => b.record.createdAt.getTime() - a.record.createdAt.getTime());
-  const matching = matchContainer(services, filters, { ...(query.since ? { since: query.since } : {}), ...(query.before ? { before: query.before } : {}) });
-  const showsAll = query.all || filters['status'] !== undefined || (query.limit ?? 0) > 0 || filters['exited'] !== undefined;
+  const wanted = services.containers
+    .list()
+    .toSorted((a, b) => b.record.createdAt.getTime() - a.record.createdAt.getTime());
+  const matching = matchContainer(services, filters, {
+    ...(query.since ? { since: query.since } : {}),
+    ...(query.before ? { before: query.before } : {}),
+  });
+  const showsAll =
+    query.all || filters['status'] !== undefined || (query.limit ?? 0) > 0 || filters['exited'] !== undefined;
   const chosen = wanted.filter((c) => (showsAll || c.isRunning || c.is('restarting')) && matching(c));
   const limited = query.limit && query.limit > 0 ? chosen.slice(0, query.limit) : chosen;
   const now = services.clock.now();
-  const rows = await Promise.all(limited.map(async (c) => renderSummary(services, c, now, query.size ? await sizesOf(services, c) : undefined)));
+  const rows = await Promise.all(
+    limited.map(async (c) => renderSummary(services, c, now, query.size ? await sizesOf(services, c) : undefined)),
+  );
   await exchange.reply.json(200, rows);
 });
 
@@ -43,7 +59,10 @@ const create = handle('ContainerCreate', async ({ query, body, services, exchang
       settings: settingsFrom(body),
       host: fromWire<HostSettings>(HostConfig, body.HostConfig ?? {}),
       networking: Object.fromEntries(
-        Object.entries(body.NetworkingConfig?.EndpointsConfig ?? {}).map(([name, endpoint]) => [name, fromWire<EndpointSettings>(EndpointSchema, endpoint ?? {})]),
+        Object.entries(body.NetworkingConfig?.EndpointsConfig ?? {}).map(([name, endpoint]) => [
+          name,
+          fromWire<EndpointSettings>(EndpointSchema, endpoint ?? {}),
+        ]),
       ),
     },
     { signal },
@@ -55,8 +74,21 @@ const create = handle('ContainerCreate', async ({ query, body, services, exchang
 function settingsFrom(body: ContainerCreateBody): ContainerSettings {
   const given = fromWire<Partial<ContainerSettings>>(ContainerConfig, body);
   return {
-    hostname: '', domainname: '', user: '', attachStdin: false, attachStdout: false, attachStderr: false, exposedPorts: {},
-    tty: false, openStdin: false, stdinOnce: false, env: [], image: '', volumes: {}, workingDir: '', labels: {},
+    hostname: '',
+    domainname: '',
+    user: '',
+    attachStdin: false,
+    attachStdout: false,
+    attachStderr: false,
+    exposedPorts: {},
+    tty: false,
+    openStdin: false,
+    stdinOnce: false,
+    env: [],
+    image: '',
+    volumes: {},
+    workingDir: '',
+    labels: {},
     ...given,
     cmd: given.cmd ?? null,
     entrypoint: given.entrypoint ?? null,
@@ -66,7 +98,10 @@ function settingsFrom(body: ContainerCreateBody): ContainerSettings {
 
 const inspect = handle('ContainerInspect', async ({ params, query, services, exchange }) => {
   const container = services.containers.get(params.id);
-  await exchange.reply.json(200, await renderInspect(services, container, query.size ? await sizesOf(services, container) : undefined));
+  await exchange.reply.json(
+    200,
+    await renderInspect(services, container, query.size ? await sizesOf(services, container) : undefined),
+  );
 });
 
 const start = handle('ContainerStart', async ({ params, query, services, exchange, signal }) => {
@@ -85,7 +120,10 @@ const restart = handle('ContainerRestart', async ({ params, query, services, exc
   await exchange.reply.empty(204);
 });
 
-const stopOptions = (query: { readonly t?: number; readonly signal?: string }): { readonly timeout?: number; readonly stopSignal?: string } => ({
+const stopOptions = (query: {
+  readonly t?: number;
+  readonly signal?: string;
+}): { readonly timeout?: number; readonly stopSignal?: string } => ({
   ...(query.t === undefined ? {} : { timeout: query.t }),
   ...(query.signal ? { stopSignal: query.signal } : {}),
 });
@@ -127,7 +165,9 @@ const wait = handle('ContainerWait', async ({ params, query, services, exchange,
   // Headers go out at once: clients start the container only after they have seen them.
   const stream = exchange.reply.stream(200, { 'Content-Type': 'application/json' });
   const exit = await result;
-  await stream.write(encodeJsonLine({ StatusCode: exit.exitCode, ...(exit.error ? { Error: { Message: exit.error } } : {}) }));
+  await stream.write(
+    encodeJsonLine({ StatusCode: exit.exitCode, ...(exit.error ? { Error: { Message: exit.error } } : {}) }),
+  );
   await stream.end();
 });
 
@@ -146,7 +186,10 @@ const KINDS = { modified: 0, added: 1, deleted: 2 } as const;
 
 const changes = handle('ContainerChanges', async ({ params, services, exchange }) => {
   const found = await services.containers.changes(params.id);
-  await exchange.reply.json(200, found.length > 0 ? found.map(({ path, kind }) => ({ Path: path, Kind: KINDS[kind] })) : null);
+  await exchange.reply.json(
+    200,
+    found.length > 0 ? found.map(({ path, kind }) => ({ Path: path, Kind: KINDS[kind] })) : null,
+  );
 });
 
 const resize = handle('ContainerResize', async ({ params, query, services, exchange }) => {
@@ -154,7 +197,10 @@ const resize = handle('ContainerResize', async ({ params, query, services, excha
   await exchange.reply.empty(200);
 });
 
-export function sizeOf(query: { readonly h?: number; readonly w?: number }): { readonly width: number; readonly height: number } {
+export function sizeOf(query: { readonly h?: number; readonly w?: number }): {
+  readonly width: number;
+  readonly height: number;
+} {
   if (query.h === undefined || query.w === undefined) throw invalid('invalid terminal size: h and w are required');
   return { width: query.w, height: query.h };
 }
@@ -228,7 +274,9 @@ const stats = handle('ContainerStats', async ({ params, query, services, exchang
 });
 
 const exportRoot = handle('ContainerExport', async ({ params, services, exchange }) => {
-  await services.containers.export(params.id, (archive) => exchange.reply.pipe(200, archive, { 'Content-Type': 'application/octet-stream' }));
+  await services.containers.export(params.id, (archive) =>
+    exchange.reply.pipe(200, archive, { 'Content-Type': 'application/octet-stream' }),
+  );
 });
 
 const PATH_STAT = 'X-Docker-Container-Path-Stat';
@@ -268,6 +316,29 @@ const websocket = (call: Call<'ContainerAttachWebsocket'>): Promise<void> => {
 };
 
 export const CONTAINER_ROUTES: readonly RouteFactory[] = [
-  list, create, prune, inspect, top, logs, changes, exportRoot, stats, resize, start, stop, restart, kill, update, rename, pause,
-  unpause, attach, handle('ContainerAttachWebsocket', websocket), wait, remove, archiveInfo, archiveGet, archivePut,
+  list,
+  create,
+  prune,
+  inspect,
+  top,
+  logs,
+  changes,
+  exportRoot,
+  stats,
+  resize,
+  start,
+  stop,
+  restart,
+  kill,
+  update,
+  rename,
+  pause,
+  unpause,
+  attach,
+  handle('ContainerAttachWebsocket', websocket),
+  wait,
+  remove,
+  archiveInfo,
+  archiveGet,
+  archivePut,
 ];

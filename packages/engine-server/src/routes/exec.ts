@@ -22,7 +22,11 @@ const create = handle('ContainerExec', async ({ params, body, services, exchange
 
 const start = handle('ExecStart', async ({ params, body, services, exchange, version, signal }) => {
   const detach = body.Detach ?? false;
-  const started = await services.containers.startExec(params.id, { detach, consoleSize: body.ConsoleSize ?? null, signal });
+  const started = await services.containers.startExec(params.id, {
+    detach,
+    consoleSize: body.ConsoleSize ?? null,
+    signal,
+  });
   if (detach) {
     await exchange.reply.empty(200);
     return;
@@ -50,7 +54,13 @@ const inspect = handle('ExecInspect', async ({ params, services, exchange }) => 
     ID: exec.id,
     Running: exec.running,
     ExitCode: exec.exitCode ?? null,
-    ProcessConfig: { tty: settings.tty, entrypoint, arguments: args, privileged: settings.privileged, ...(settings.user ? { user: settings.user } : {}) },
+    ProcessConfig: {
+      tty: settings.tty,
+      entrypoint,
+      arguments: args,
+      privileged: settings.privileged,
+      ...(settings.user ? { user: settings.user } : {}),
+    },
     OpenStdin: settings.attachStdin,
     OpenStderr: settings.attachStderr,
     OpenStdout: settings.attachStdout,

@@ -1,13 +1,19 @@
 import { invalid, notImplemented } from '@berth/base';
-import { parseChanges } from '@berth/builder';
-import { ContainerConfig, decodeRegistryAuth, type Filters, type ImageSummary as WireSummary, type RegistryAuth } from '@berth/engine-api';
+import { applyChanges } from '@berth/builder';
+import {
+  ContainerConfig,
+  decodeRegistryAuth,
+  type Filters,
+  type RegistryAuth,
+  type ImageSummary as WireSummary,
+} from '@berth/engine-api';
 import type { Exchange } from '@berth/http';
 import type { ImageRunConfig, ImageSummary, RegistryCredential, RemovedItem } from '@berth/images';
-import { parsePlatform, type Platform } from '@berth/oci';
+import { type Platform, parsePlatform } from '@berth/oci';
+import { labelMatches } from '../filters.ts';
 import { ProgressStream, renderTransfer } from '../progress.ts';
 import { renderImageInspect } from '../render/images.ts';
 import { type ApiContext, handle, type RouteFactory } from '../route.ts';
-import { labelMatches } from '../filters.ts';
 import { parseTimeQuery } from '../time.ts';
 
 const JSON_TYPE = { 'Content-Type': 'application/json' };
@@ -32,7 +38,8 @@ export function headerCredential(exchange: Exchange<ApiContext>): { readonly cre
 }
 
 /** Platform of a query: an OCI object, or text. */
-const platformOption = (platform: unknown): { readonly platform?: Platform } => (platform ? { platform: platform as Platform } : {});
+const platformOption = (platform: unknown): { readonly platform?: Platform } =>
+  platform ? { platform: platform as Platform } : {};
 
 const firstPlatform = (texts: readonly string[] | undefined): { readonly platform?: Platform } => {
   const text = texts?.find((t) => t !== '');
@@ -57,7 +64,12 @@ export function renderImageSummary(image: ImageSummary): WireSummary {
 
 const list = handle('ImageList', async ({ query, services, exchange, signal }) => {
   const filters = { ...query.filters, ...(query.filter ? { reference: [query.filter] } : {}) };
-  const found = await services.images.list({ all: query.all ?? false, filters, sharedSize: query['shared-size'] ?? false, signal });
+  const found = await services.images.list({
+    all: query.all ?? false,
+    filters,
+    sharedSize: query['shared-size'] ?? false,
+    signal,
+  });
   await exchange.reply.json(200, found.map(renderImageSummary));
 });
 
@@ -105,7 +117,7 @@ const create = handle('ImageCreate', async ({ query, services, exchange, signal 
         ...platform,
         ...(query.repo ? { reference: joinReference(query.repo, query.tag) } : {}),
         ...(query.message ? { message: query.message } : {}),
-        config: parseChanges({}, query.changes ?? []),
+        config: applyChanges({}, query.changes ?? []),
         signal,
       });
       progress.write({ status: image.id });
@@ -119,7 +131,8 @@ const create = handle('ImageCreate', async ({ query, services, exchange, signal 
 async function download(url: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
   if (!/^https?:\/\//.test(url)) throw invalid(`unsupported URL for import: ${url}`);
   const response = await fetch(url, { signal });
-  if (!response.ok || !response.body) throw invalid(`Error downloading ${url}: ${response.status} ${response.statusText}`);
+  if (!response.ok || !response.body)
+    throw invalid(`Error downloading ${url}: ${response.status} ${response.statusText}`);
   return response.body;
 }
 
@@ -151,14 +164,20 @@ export const renderRemoved = (item: RemovedItem): { Untagged?: string; Deleted?:
   'untagged' in item ? { Untagged: item.untagged } : { Deleted: item.deleted };
 
 const remove = handle('ImageDelete', async ({ params, query, services, exchange, signal }) => {
-  if (query.platforms && query.platforms.length > 0) throw notImplemented('removing single platforms of an image is not implemented');
-  const removed = await services.images.remove(params.name, { force: query.force ?? false, noPrune: query.noprune ?? false, signal });
+  if (query.platforms && query.platforms.length > 0)
+    throw notImplemented('removing single platforms of an image is not implemented');
+  const removed = await services.images.remove(params.name, {
+    force: query.force ?? false,
+    noPrune: query.noprune ?? false,
+    signal,
+  });
   await exchange.reply.json(200, removed.map(renderRemoved));
 });
 
 const prune = handle('ImagePrune', async ({ query, services, exchange, signal }) => {
   const filters: Filters = query.filters ?? {};
-  for (const key of Object.keys(filters)) if (!['dangling', 'label', 'label!', 'until'].includes(key)) throw invalid(`invalid filter '${key}'`);
+  for (const key of Object.keys(filters))
+    if (!['dangling', 'label', 'label!', 'until'].includes(key)) throw invalid(`invalid filter '${key}'`);
   const until = parseTimeQuery(filters['until']?.[0], services.clock.now());
   const { removed, bytes } = await services.images.prune({
     signal,
@@ -168,17 +187,28 @@ const prune = handle('ImagePrune', async ({ query, services, exchange, signal })
       (filters['label!'] ?? []).every((label) => !labelMatches(image.labels, label)) &&
       (until === undefined || BigInt(image.createdAt.getTime()) * 1_000_000n < until),
   });
-  await exchange.reply.json(200, { ImagesDeleted: removed.length > 0 ? removed.map(renderRemoved) : null, SpaceReclaimed: bytes });
+  await exchange.reply.json(200, {
+    ImagesDeleted: removed.length > 0 ? removed.map(renderRemoved) : null,
+    SpaceReclaimed: bytes,
+  });
 });
 
 const TAR = { 'Content-Type': 'application/x-tar' };
 
 const get = handle('ImageGet', async ({ params, query, services, exchange, signal }) => {
-  await exchange.reply.pipe(200, await services.images.save([params.name], { signal, ...firstPlatform(query.platform) }), TAR);
+  await exchange.reply.pipe(
+    200,
+    await services.images.save([params.name], { signal, ...firstPlatform(query.platform) }),
+    TAR,
+  );
 });
 
 const getAll = handle('ImageGetAll', async ({ query, services, exchange, signal }) => {
-  await exchange.reply.pipe(200, await services.images.save(query.names ?? [], { signal, ...firstPlatform(query.platform) }), TAR);
+  await exchange.reply.pipe(
+    200,
+    await services.images.save(query.names ?? [], { signal, ...firstPlatform(query.platform) }),
+    TAR,
+  );
 });
 
 const load = handle('ImageLoad', async ({ query, services, exchange, signal }) => {
@@ -189,7 +219,8 @@ const load = handle('ImageLoad', async ({ query, services, exchange, signal }) =
       ...firstPlatform(query.platform),
       ...(query.quiet ? {} : { onProgress: (event) => progress.write(renderTransfer(event, 'pull')) }),
     });
-    for (const { id, name } of loaded) progress.write({ stream: name === undefined ? `Loaded image ID: ${id}\n` : `Loaded image: ${name}\n` });
+    for (const { id, name } of loaded)
+      progress.write({ stream: name === undefined ? `Loaded image ID: ${id}\n` : `Loaded image: ${name}\n` });
   } catch (error) {
     progress.fail(error);
   }
@@ -205,17 +236,37 @@ const commit = handle('ImageCommit', async ({ query, body, services, exchange, s
     ...(query.repo ? { reference: joinReference(query.repo, query.tag) } : {}),
     ...(query.author ? { author: query.author } : {}),
     ...(query.comment ? { comment: query.comment } : {}),
-    changeConfig: (config) => parseChanges({ ...config, ...overrides }, query.changes ?? []),
+    changeConfig: (config) => applyChanges({ ...config, ...overrides }, query.changes ?? []),
   });
   await exchange.reply.json(201, { Id: image.id });
 });
 
 /** The image-level fields of a container configuration that were really given. */
 function definedFields(config: Readonly<Record<string, unknown>>): Partial<ImageRunConfig> {
-  const fields = ['User', 'ExposedPorts', 'Env', 'Entrypoint', 'Cmd', 'Volumes', 'WorkingDir', 'Labels', 'StopSignal', 'Shell', 'OnBuild', 'Healthcheck'];
+  const fields = [
+    'User',
+    'ExposedPorts',
+    'Env',
+    'Entrypoint',
+    'Cmd',
+    'Volumes',
+    'WorkingDir',
+    'Labels',
+    'StopSignal',
+    'Shell',
+    'OnBuild',
+    'Healthcheck',
+  ];
   const isSet = (value: unknown): boolean =>
-    value !== undefined && value !== null && value !== '' && !(typeof value === 'object' && Object.keys(value).length === 0);
-  return Object.fromEntries(Object.entries(config).filter(([key, value]) => fields.includes(key) && key in ContainerConfig.properties && isSet(value)));
+    value !== undefined &&
+    value !== null &&
+    value !== '' &&
+    !(typeof value === 'object' && Object.keys(value).length === 0);
+  return Object.fromEntries(
+    Object.entries(config).filter(
+      ([key, value]) => fields.includes(key) && key in ContainerConfig.properties && isSet(value),
+    ),
+  );
 }
 
 const search = handle('ImageSearch', () =>
@@ -223,10 +274,26 @@ const search = handle('ImageSearch', () =>
 );
 
 const distribution = handle('DistributionInspect', async ({ params, services, exchange, signal }) => {
-  const { descriptor, platforms } = await services.system.distribution(params.name, { signal, ...headerCredential(exchange) });
+  const { descriptor, platforms } = await services.system.distribution(params.name, {
+    signal,
+    ...headerCredential(exchange),
+  });
   await exchange.reply.json(200, { Descriptor: descriptor, Platforms: platforms });
 });
 
 export const IMAGE_ROUTES: readonly RouteFactory[] = [
-  list, search, getAll, load, create, prune, inspect, history, get, push, tag, remove, commit, distribution,
+  list,
+  search,
+  getAll,
+  load,
+  create,
+  prune,
+  inspect,
+  history,
+  get,
+  push,
+  tag,
+  remove,
+  commit,
+  distribution,
 ];

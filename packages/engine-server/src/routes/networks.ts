@@ -1,6 +1,6 @@
 import { invalid, notImplemented } from '@berth/base';
-import { EndpointSettings as EndpointSchema, type Filters, type NetworkInspect } from '@berth/engine-api';
 import type { EndpointSettings } from '@berth/containers';
+import { EndpointSettings as EndpointSchema, type Filters, type NetworkInspect } from '@berth/engine-api';
 import type { NetworkRecord } from '@berth/networks';
 import { fromWire } from '../case.ts';
 import { labelMatches } from '../filters.ts';
@@ -40,15 +40,25 @@ function renderNetwork(services: EngineServices, network: NetworkRecord, withCon
 function containersOf(services: EngineServices, network: NetworkRecord): NonNullable<NetworkInspect['Containers']> {
   const names = new Map(services.containers.list().map((c) => [c.id, c.name]));
   return Object.fromEntries(
-    services.networks.endpoints(network.id).map((e) => [
-      e.containerId,
-      { Name: names.get(e.containerId) ?? '', EndpointID: e.id, MacAddress: e.macAddress, IPv4Address: e.ipv4 ?? '', IPv6Address: e.ipv6 ?? '' },
-    ]),
+    services.networks
+      .endpoints(network.id)
+      .map((e) => [
+        e.containerId,
+        {
+          Name: names.get(e.containerId) ?? '',
+          EndpointID: e.id,
+          MacAddress: e.macAddress,
+          IPv4Address: e.ipv4 ?? '',
+          IPv6Address: e.ipv6 ?? '',
+        },
+      ]),
   );
 }
 
 function matchNetwork(services: EngineServices, filters: Filters): (network: NetworkRecord) => boolean {
-  for (const key of Object.keys(filters)) if (!['name', 'id', 'driver', 'label', 'label!', 'scope', 'type', 'dangling', 'until'].includes(key)) throw invalid(`invalid filter '${key}'`);
+  for (const key of Object.keys(filters))
+    if (!['name', 'id', 'driver', 'label', 'label!', 'scope', 'type', 'dangling', 'until'].includes(key))
+      throw invalid(`invalid filter '${key}'`);
   const dangling = filters['dangling']?.[0];
   return (network) =>
     (filters['name'] ?? ['']).some((name) => network.name.includes(name)) &&
@@ -58,18 +68,28 @@ function matchNetwork(services: EngineServices, filters: Filters): (network: Net
     (filters['type'] ?? ['custom', 'builtin']).includes(network.predefined ? 'builtin' : 'custom') &&
     (filters['label'] ?? []).every((label) => labelMatches(network.labels, label)) &&
     (filters['label!'] ?? []).every((label) => !labelMatches(network.labels, label)) &&
-    (dangling === undefined || (!network.predefined && services.networks.endpoints(network.id).length === 0) === ['true', '1'].includes(dangling));
+    (dangling === undefined ||
+      (!network.predefined && services.networks.endpoints(network.id).length === 0) ===
+        ['true', '1'].includes(dangling));
 }
 
 const list = handle('NetworkList', async ({ query, services, exchange }) => {
   const matches = matchNetwork(services, query.filters ?? {});
-  await exchange.reply.json(200, services.networks.list().filter(matches).map((n) => renderNetwork(services, n, false)));
+  await exchange.reply.json(
+    200,
+    services.networks
+      .list()
+      .filter(matches)
+      .map((n) => renderNetwork(services, n, false)),
+  );
 });
 
 const create = handle('NetworkCreate', async ({ body, services, exchange, signal }) => {
   if (!body.Name) throw invalid('invalid network name: name is empty');
-  if (body.ConfigOnly || body.ConfigFrom?.Network) throw notImplemented('configuration-only networks are not implemented');
-  if (body.Ingress || body.Scope === 'swarm' || body.Scope === 'global') throw notImplemented('swarm networks are not implemented');
+  if (body.ConfigOnly || body.ConfigFrom?.Network)
+    throw notImplemented('configuration-only networks are not implemented');
+  if (body.Ingress || body.Scope === 'swarm' || body.Scope === 'global')
+    throw notImplemented('swarm networks are not implemented');
   const { network, warning } = await services.networks.create(
     {
       name: body.Name,
@@ -102,7 +122,11 @@ const remove = handle('NetworkDelete', async ({ params, services, exchange, sign
 });
 
 const connect = handle('NetworkConnect', async ({ params, body, services, exchange }) => {
-  await services.containers.connectNetwork(params.id, body.Container ?? '', fromWire<EndpointSettings>(EndpointSchema, body.EndpointConfig ?? {}));
+  await services.containers.connectNetwork(
+    params.id,
+    body.Container ?? '',
+    fromWire<EndpointSettings>(EndpointSchema, body.EndpointConfig ?? {}),
+  );
   await exchange.reply.empty(200);
 });
 
@@ -113,8 +137,12 @@ const disconnect = handle('NetworkDisconnect', async ({ params, body, services, 
 
 const prune = handle('NetworkPrune', async ({ query, services, exchange }) => {
   const matches = matchNetwork(services, query.filters ?? {});
-  const inUse = new Set(services.containers.list().flatMap((c) => [c.record.host.networkMode ?? '', ...Object.keys(c.record.networking)]));
-  const removed = await services.networks.prune((n) => !n.predefined && !inUse.has(n.name) && !inUse.has(n.id) && matches(n));
+  const inUse = new Set(
+    services.containers.list().flatMap((c) => [c.record.host.networkMode ?? '', ...Object.keys(c.record.networking)]),
+  );
+  const removed = await services.networks.prune(
+    (n) => !n.predefined && !inUse.has(n.name) && !inUse.has(n.id) && matches(n),
+  );
   await exchange.reply.json(200, { NetworksDeleted: removed.length > 0 ? [...removed] : null });
 });
 

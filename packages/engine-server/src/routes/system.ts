@@ -8,7 +8,11 @@ import { parseTimeQuery } from '../time.ts';
 import { credentialOf, renderImageSummary } from './images.ts';
 import { renderVolume } from './volumes.ts';
 
-const NO_CACHE = { 'Cache-Control': 'no-cache, no-store, must-revalidate', Pragma: 'no-cache', 'Content-Type': 'text/plain; charset=utf-8' };
+const NO_CACHE = {
+  'Cache-Control': 'no-cache, no-store, must-revalidate',
+  Pragma: 'no-cache',
+  'Content-Type': 'text/plain; charset=utf-8',
+};
 
 const ping = handle('SystemPing', async ({ exchange }) => await exchange.reply.send(200, 'OK', NO_CACHE));
 const pingHead = handle('SystemPingHead', async ({ exchange }) => await exchange.reply.empty(200, NO_CACHE));
@@ -83,13 +87,16 @@ const diskUsage = handle('SystemDataUsage', async ({ query, services, exchange, 
     Images: has('image') ? await imagesWithUse(services, signal) : [],
     Containers: has('container') ? await containersWithSizes(services) : [],
     Volumes: has('volume') ? await volumesWithUse(services) : [],
-    BuildCache: has('build-cache') ? await buildCache(services) : [],
+    BuildCache: has('build-cache') ? buildCache(services) : [],
   });
 });
 
 async function imagesWithUse(services: EngineServices, signal: AbortSignal): Promise<unknown[]> {
   const images = await services.images.list({ all: true, sharedSize: true, signal });
-  return images.map((image) => ({ ...renderImageSummary(image), Containers: services.containers.usingImage(image.id).length }));
+  return images.map((image) => ({
+    ...renderImageSummary(image),
+    Containers: services.containers.usingImage(image.id).length,
+  }));
 }
 
 async function containersWithSizes(services: EngineServices): Promise<unknown[]> {
@@ -103,15 +110,25 @@ async function volumesWithUse(services: EngineServices): Promise<unknown[]> {
   return await Promise.all(
     services.volumes.list().map(async (volume) => ({
       ...renderVolume(volume),
-      UsageData: { Size: await services.volumes.usage(volume.name), RefCount: services.volumes.users(volume.name).length },
+      UsageData: {
+        Size: await services.volumes.usage(volume.name),
+        RefCount: services.volumes.users(volume.name).length,
+      },
     })),
   );
 }
 
-async function buildCache(services: EngineServices): Promise<unknown[]> {
-  return (await services.builds.usage()).map((r) => ({
-    ID: r.id, Type: 'regular', Description: r.description, InUse: r.inUse, Shared: r.shared, Size: r.bytes,
-    CreatedAt: r.createdAt.toISOString(), LastUsedAt: r.usedAt.toISOString(), UsageCount: r.uses,
+function buildCache(services: EngineServices): unknown[] {
+  return services.builds.usage().map((r) => ({
+    ID: r.id,
+    Type: 'regular',
+    Description: r.description,
+    InUse: false,
+    Shared: true,
+    Size: r.bytes,
+    CreatedAt: r.createdAt.toISOString(),
+    LastUsedAt: r.usedAt.toISOString(),
+    UsageCount: r.uses,
   }));
 }
 
@@ -122,14 +139,16 @@ const events = handle('SystemEvents', async (call) => {
   const now = services.clock.now();
   const since = parseTimeQuery(query.since, now);
   const until = parseTimeQuery(query.until, now);
-  if (since !== undefined && until !== undefined && since > until) throw invalid('`since` time cannot be after `until` time');
+  if (since !== undefined && until !== undefined && since > until)
+    throw invalid('`since` time cannot be after `until` time');
   const matches = matchEvent(query.filters ?? {});
   const stream = exchange.reply.stream(200, { 'Content-Type': 'application/json' });
   const queue = new EventQueue();
   using _subscription = services.events.subscribe((event) => matches(event) && queue.push(event));
   const nowNano = services.clock.nowNano();
   if (since !== undefined)
-    for (const event of services.events.history(since, until ?? nowNano)) if (matches(event)) await stream.write(encodeEvent(event));
+    for (const event of services.events.history(since, until ?? nowNano))
+      if (matches(event)) await stream.write(encodeEvent(event));
   const deadline = until === undefined ? undefined : Number((until - nowNano) / 1_000_000n);
   if (deadline === undefined || deadline > 0) await follow(call, queue, stream, deadline);
   await stream.end();
@@ -177,7 +196,12 @@ class EventQueue {
 /** JSON with the exact nanoseconds, which a JavaScript number cannot hold. */
 function encodeEvent(event: EngineEvent): string {
   const { type, action, actor, timeNano } = event;
-  const legacy = type === 'container' ? { status: action, id: actor.id, from: actor.attributes['image'] ?? '' } : type === 'image' ? { status: action, id: actor.id } : {};
+  const legacy =
+    type === 'container'
+      ? { status: action, id: actor.id, from: actor.attributes['image'] ?? '' }
+      : type === 'image'
+        ? { status: action, id: actor.id }
+        : {};
   const text = JSON.stringify({
     ...legacy,
     Type: type,
@@ -196,13 +220,19 @@ function matchEvent(filters: Filters): (event: EngineEvent) => boolean {
     return values === undefined || values.length === 0 || values.some(test);
   };
   const named = (event: EngineEvent, type: EngineEvent['type'], value: string): boolean =>
-    event.type === type && (event.actor.id === value || event.actor.id.startsWith(value) || event.actor.attributes['name'] === value);
+    event.type === type &&
+    (event.actor.id === value || event.actor.id.startsWith(value) || event.actor.attributes['name'] === value);
   return (event) =>
     any('type', (v) => event.type === v) &&
     any('event', (v) => event.action === v || event.action.startsWith(`${v}:`)) &&
     any('action', (v) => event.action === v || event.action.startsWith(`${v}:`)) &&
     any('container', (v) => named(event, 'container', v) || event.actor.attributes['container'] === v) &&
-    any('image', (v) => named(event, 'image', v) || (event.type === 'container' && imageMatches(event.actor.attributes['image'] ?? '', v))) &&
+    any(
+      'image',
+      (v) =>
+        named(event, 'image', v) ||
+        (event.type === 'container' && imageMatches(event.actor.attributes['image'] ?? '', v)),
+    ) &&
     any('volume', (v) => named(event, 'volume', v)) &&
     any('network', (v) => named(event, 'network', v)) &&
     any('daemon', (v) => named(event, 'daemon', v)) &&

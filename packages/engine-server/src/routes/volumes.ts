@@ -20,7 +20,9 @@ export function renderVolume(volume: VolumeRecord): Volume {
 }
 
 function matchVolume(services: EngineServices, filters: Filters): (volume: VolumeRecord) => boolean {
-  for (const key of Object.keys(filters)) if (!['name', 'driver', 'label', 'label!', 'dangling', 'all'].includes(key)) throw invalid(`invalid filter '${key}'`);
+  for (const key of Object.keys(filters))
+    if (!['name', 'driver', 'label', 'label!', 'dangling', 'all'].includes(key))
+      throw invalid(`invalid filter '${key}'`);
   const dangling = filters['dangling']?.[0];
   return (volume) =>
     (filters['name'] ?? ['']).some((name) => volume.name.includes(name)) &&

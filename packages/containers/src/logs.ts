@@ -1,0 +1,65 @@
+import { notImplemented } from '@berth/base';
+import { readLogFrames, readLogs } from '@berth/logs';
+import type { Container } from './container.ts';
+import type { ContainerDeps } from './deps.ts';
+import { keepsLog, logSettings } from './log-settings.ts';
+
+export interface LogRequest {
+  readonly stdout: boolean;
+  readonly stderr: boolean;
+  readonly follow: boolean;
+  readonly timestamps: boolean;
+  /** Last so many lines; undefined for all. */
+  readonly tail?: number | undefined;
+  /** Nanoseconds since the epoch. */
+  readonly since?: bigint;
+  readonly until?: bigint;
+  readonly signal: AbortSignal;
+}
+
+export interface OpenedLogs {
+  readonly tty: boolean;
+  /** Ready for the wire: multiplexed frames, or plain bytes for a terminal. */
+  bytes(): AsyncIterable<Uint8Array>;
+}
+
+const streams = (request: { readonly stdout: boolean; readonly stderr: boolean }): readonly ('stdout' | 'stderr')[] => [
+  ...(request.stdout ? (['stdout'] as const) : []),
+  ...(request.stderr ? (['stderr'] as const) : []),
+];
+
+/** What the container wrote; with `follow`, also what it goes on to write until it stops. */
+export function logs(deps: ContainerDeps, nameOrId: string, request: LogRequest): OpenedLogs {
+  const container = deps.store.get(nameOrId);
+  if (!keepsLog(deps, container))
+    throw notImplemented(`configured logging driver does not support reading: ${logSettings(deps, container).driver}`);
+  const { settings, logPath } = container.record;
+  const follow = request.follow && (container.isRunning || container.is('restarting'));
+  return {
+    tty: settings.tty,
+    bytes: () =>
+      readLogFrames({
+        path: logPath,
+        streams: streams(request),
+        multiplexed: !settings.tty,
+        timestamps: request.timestamps,
+        follow,
+        ...(request.tail === undefined ? {} : { tail: request.tail }),
+        ...(request.since === undefined ? {} : { since: request.since }),
+        ...(request.until === undefined ? {} : { until: request.until }),
+        ...(follow ? { stopped: container.exitWaiters.add().promise } : {}),
+        signal: request.signal,
+      }),
+  };
+}
+
+/** The log so far as stream chunks, for `attach` with `logs`. */
+export async function* logFrames(
+  deps: ContainerDeps,
+  container: Container,
+  request: { readonly stdout: boolean; readonly stderr: boolean },
+  signal: AbortSignal,
+): AsyncIterable<{ readonly stream: 'stdout' | 'stderr'; readonly data: Uint8Array }> {
+  if (!keepsLog(deps, container)) return;
+  yield* readLogs({ path: container.record.logPath, streams: streams(request), signal });
+}

@@ -1,0 +1,329 @@
+import { readFileSync } from 'node:fs';
+import { errnoOf, invalid, type LogLevel, wrap } from '@berth/base';
+import { parseSize } from '@berth/containers';
+import { Command, Option } from 'commander';
+import { FLAGS, type FlagSpec } from './flags.ts';
+
+/** What berthd was told, by flags and by its configuration file. Absent fields have the daemon's defaults. */
+export interface DaemonConfig {
+  readonly hosts: readonly string[];
+  readonly dataRoot: string;
+  readonly execRoot: string;
+  readonly pidfile: string | undefined;
+  readonly logLevel: LogLevel;
+  readonly group: string;
+  readonly storageDriver: 'overlay2' | 'vfs';
+  readonly bridge: string | undefined;
+  readonly bip: string | undefined;
+  readonly fixedCidr: string | undefined;
+  readonly addressPools: readonly { readonly base: string; readonly size: number }[];
+  readonly dns: readonly string[];
+  readonly dnsSearch: readonly string[];
+  readonly dnsOptions: readonly string[];
+  readonly mtu: number | undefined;
+  readonly icc: boolean;
+  readonly ipMasq: boolean;
+  readonly insecureRegistries: readonly string[];
+  readonly registryMirrors: readonly string[];
+  readonly maxConcurrentDownloads: number;
+  readonly maxConcurrentUploads: number;
+  readonly runtimes: Readonly<Record<string, { readonly path: string; readonly args: readonly string[] }>>;
+  readonly defaultRuntime: string | undefined;
+  readonly cgroupParent: string;
+  readonly init: boolean;
+  readonly initPath: string | undefined;
+  readonly liveRestore: boolean;
+  readonly logDriver: string;
+  readonly logOptions: Readonly<Record<string, string>>;
+  readonly labels: readonly string[];
+  readonly tls:
+    | { readonly ca?: string; readonly cert: string; readonly key: string; readonly verify: boolean }
+    | undefined;
+  readonly insecureTcp: boolean;
+  readonly shutdownTimeout: number;
+  readonly defaultUlimits: readonly { readonly name: string; readonly soft: number; readonly hard: number }[];
+  readonly shmSize: number;
+}
+
+export interface ParsedArguments {
+  readonly config: DaemonConfig;
+  readonly validateOnly: boolean;
+  readonly showVersion: boolean;
+}
+
+type Value = string | number | boolean | readonly string[] | Readonly<Record<string, unknown>>;
+type Values = ReadonlyMap<string, Value>;
+
+const DEFAULT_CONFIG_FILE = '/etc/berth/daemon.json';
+
+/** Reads flags and configuration file by dockerd's rules. Throws `invalid` with a sentence for the user. */
+export function parseArguments(argv: readonly string[]): ParsedArguments {
+  const flags = parseFlags(argv);
+  const file = readConfigFile(flags.get('config-file') as string | undefined);
+  const both = [...file.keys()].filter((name) => flags.has(name) && FLAGS.find((f) => f.name === name)?.kind !== 'map');
+  if (both.length > 0)
+    throw invalid(
+      `the following directives are specified both as a flag and in the configuration file: ${both.map((name) => `${name}: (from flag: ${show(flags.get(name))}, from file: ${show(file.get(name))})`).join(', ')}`,
+    );
+  const values = new Map([...file, ...flags]);
+  for (const [name, value] of file)
+    if (isMap(value) && flags.has(name))
+      values.set(name, [...asPairs(value), ...(flags.get(name) as readonly string[])]);
+  for (const spec of FLAGS) refuseUnsupported(spec, values.get(spec.name));
+  return {
+    config: buildConfig(values),
+    validateOnly: values.get('validate') === true,
+    showVersion: values.get('version') === true,
+  };
+}
+
+const show = (value: Value | undefined): string => (Array.isArray(value) ? `[${value.join(' ')}]` : String(value));
+const isMap = (value: Value | undefined): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && !Array.isArray(value);
+const asPairs = (value: Readonly<Record<string, unknown>>): readonly string[] =>
+  Object.entries(value).map(
+    ([key, v]) => `${key}=${typeof v === 'object' && v !== null && 'path' in v ? String(v.path) : String(v)}`,
+  );
+
+/** The parser would read a name that starts with `no-` as a negation; as a flag such a one is unknown. */
+const COMMAND_FLAGS = FLAGS.filter(({ name }) => !name.startsWith('no-'));
+
+export function berthdCommand(): Command {
+  const command = new Command('berthd').description(
+    'The Berth daemon: builds, stores, ships and runs container images.',
+  );
+  for (const spec of COMMAND_FLAGS) command.addOption(optionOf(spec));
+  return command.allowExcessArguments(false);
+}
+
+function optionOf(spec: FlagSpec): Option {
+  const names = `${spec.short ? `-${spec.short}, ` : ''}--${spec.name}`;
+  const value =
+    spec.kind === 'bool'
+      ? ' [bool]'
+      : spec.kind === 'number'
+        ? ' <int>'
+        : spec.kind === 'string'
+          ? ' <string>'
+          : ` <${spec.kind}>`;
+  const option = new Option(names + value, spec.help);
+  if (spec.kind === 'list' || spec.kind === 'map')
+    option.argParser((given: string, before: readonly string[] = []) => [...before, given]);
+  if (spec.refuse && !spec.only?.length) option.hideHelp();
+  return option;
+}
+
+function parseFlags(argv: readonly string[]): Values {
+  const command = berthdCommand().exitOverride((error) => {
+    if (error.code === 'commander.helpDisplayed') throw error;
+    throw invalid(error.message.replace(/^error: /, ''), { cause: error });
+  });
+  command.configureOutput({ writeErr: () => undefined });
+  command.parse([...argv], { from: 'user' });
+  const given = command.opts<Record<string, string | boolean | readonly string[]>>();
+  const values = new Map<string, Value>();
+  for (const spec of COMMAND_FLAGS) {
+    const name = optionOf(spec).attributeName();
+    const value = given[name];
+    if (value !== undefined) values.set(spec.name, typed(spec, value, `--${spec.name}`));
+  }
+  return values;
+}
+
+function typed(spec: FlagSpec, value: unknown, where: string): Value {
+  switch (spec.kind) {
+    case 'bool':
+      if (value === true || value === 'true' || value === '1') return true;
+      if (value === false || value === 'false' || value === '0') return false;
+      throw invalid(`invalid argument ${JSON.stringify(value)} for ${where}: not a boolean`);
+    case 'number': {
+      const number = Number(value);
+      if (!Number.isInteger(number) || number < 0)
+        throw invalid(`invalid argument ${JSON.stringify(value)} for ${where}: not a number`);
+      return number;
+    }
+    case 'string':
+      if (typeof value !== 'string') throw invalid(`invalid value for ${where}: not a string`);
+      return value;
+    default:
+      if (Array.isArray(value)) return value.map(String);
+      if (spec.kind === 'map' && typeof value === 'object' && value !== null) return value as Record<string, unknown>;
+      throw invalid(`invalid value for ${where}: not a ${spec.kind}`);
+  }
+}
+
+function readConfigFile(given: string | undefined): Values {
+  const path = given ?? DEFAULT_CONFIG_FILE;
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    if (given === undefined && errnoOf(error) === 'ENOENT') return new Map();
+    throw wrap(`unable to configure the daemon with file ${path}`, error, 'invalid');
+  }
+  if (text.trim() === '') return new Map();
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch (error) {
+    throw wrap(`unable to configure the daemon with file ${path}: invalid JSON`, error, 'invalid');
+  }
+  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed))
+    throw invalid(`${path} does not hold a JSON object`);
+  const values = new Map<string, Value>();
+  for (const [key, value] of Object.entries(parsed)) {
+    const spec = FLAGS.find((f) => (f.key ?? f.name) === key);
+    if (!spec)
+      throw invalid(
+        `unable to configure the daemon with file ${path}: the following directives don't match any configuration option: ${key}`,
+      );
+    values.set(
+      spec.name,
+      spec.name === 'default-address-pool' || spec.name === 'default-ulimit'
+        ? structured(spec.name, value)
+        : typed(spec, value, `${key} in ${path}`),
+    );
+  }
+  return values;
+}
+
+/** The two keys whose form in the file differs from the flag's: brought to the flag's. */
+function structured(name: string, value: unknown): readonly string[] {
+  if (name === 'default-address-pool' && Array.isArray(value))
+    return value.map(
+      (pool: { base?: unknown; size?: unknown }) => `base=${String(pool.base)},size=${String(pool.size)}`,
+    );
+  if (name === 'default-ulimit' && typeof value === 'object' && value !== null)
+    return Object.entries(value as Record<string, { Soft?: number; Hard?: number }>).map(
+      ([limit, v]) => `${limit}=${v.Soft ?? 0}:${v.Hard ?? v.Soft ?? 0}`,
+    );
+  throw invalid(`invalid value for ${name} in the configuration file`);
+}
+
+function refuseUnsupported(spec: FlagSpec, value: Value | undefined): void {
+  if (spec.refuse === undefined || value === undefined) return;
+  const given = isMap(value) ? asPairs(value) : Array.isArray(value) ? value : [String(value)];
+  for (const each of given)
+    if (!spec.only?.includes(each)) throw invalid(`--${spec.name}=${each} is not implemented: ${spec.refuse}`);
+}
+
+function buildConfig(values: Values): DaemonConfig {
+  const text = (name: string): string | undefined => (values.get(name) as string | undefined) || undefined;
+  const list = (name: string): readonly string[] => (values.get(name) as readonly string[] | undefined) ?? [];
+  const bool = (name: string, fallback: boolean): boolean => (values.get(name) as boolean | undefined) ?? fallback;
+  const number = (name: string, fallback: number): number => (values.get(name) as number | undefined) ?? fallback;
+  const execRoot = text('exec-root') ?? '/run/berth';
+  const hosts = list('host');
+  return {
+    hosts: hosts.length > 0 ? hosts : ['unix:///run/berth.sock'],
+    dataRoot: text('data-root') ?? '/var/lib/berth',
+    execRoot,
+    pidfile: text('pidfile'),
+    logLevel: bool('debug', false) ? 'debug' : logLevel(text('log-level')),
+    group: text('group') ?? 'docker',
+    storageDriver: storageDriver(text('storage-driver')),
+    bridge: text('bridge'),
+    bip: text('bip'),
+    fixedCidr: text('fixed-cidr'),
+    addressPools: list('default-address-pool').map(addressPool),
+    dns: list('dns'),
+    dnsSearch: list('dns-search'),
+    dnsOptions: list('dns-opt'),
+    mtu: values.get('mtu') as number | undefined,
+    icc: bool('icc', true),
+    ipMasq: bool('ip-masq', true),
+    insecureRegistries: list('insecure-registry'),
+    registryMirrors: list('registry-mirror'),
+    maxConcurrentDownloads: number('max-concurrent-downloads', 3) || 3,
+    maxConcurrentUploads: number('max-concurrent-uploads', 5) || 5,
+    runtimes: runtimes(values.get('add-runtime')),
+    defaultRuntime: text('default-runtime'),
+    cgroupParent: text('cgroup-parent') ?? 'berth',
+    init: bool('init', false),
+    initPath: text('init-path'),
+    liveRestore: bool('live-restore', false),
+    logDriver: logDriver(text('log-driver')),
+    logOptions: pairs(values.get('log-opt'), '--log-opt'),
+    labels: list('label').map(label),
+    tls: tls(values, text),
+    insecureTcp: bool('insecure-tcp', false),
+    shutdownTimeout: number('shutdown-timeout', 15),
+    defaultUlimits: list('default-ulimit').map(ulimit),
+    shmSize: text('default-shm-size') === undefined ? 67_108_864 : parseSize(text('default-shm-size') ?? ''),
+  };
+}
+
+function logLevel(given: string | undefined): LogLevel {
+  const level = given ?? 'info';
+  const found = (['debug', 'info', 'warn', 'error', 'fatal'] as const).find((l) => l === level);
+  if (!found) throw invalid(`invalid logging level: ${level}`);
+  return found;
+}
+
+function storageDriver(given: string | undefined): 'overlay2' | 'vfs' {
+  if (given === undefined || given === 'overlay2' || given === 'overlay' || given === 'overlayfs') return 'overlay2';
+  if (given === 'vfs') return 'vfs';
+  throw invalid(`unknown storage driver ${given}: Berth has overlay2 and vfs`);
+}
+
+function logDriver(given: string | undefined): string {
+  const driver = given ?? 'json-file';
+  if (!['json-file', 'local', 'none'].includes(driver))
+    throw invalid(`logger: no log driver named '${driver}' is registered: Berth has json-file, local and none`);
+  return driver;
+}
+
+function pairs(value: Value | undefined, where: string): Readonly<Record<string, string>> {
+  if (value === undefined) return {};
+  const list = isMap(value) ? asPairs(value) : (value as readonly string[]);
+  return Object.fromEntries(
+    list.map((entry) => {
+      const at = entry.indexOf('=');
+      if (at <= 0) throw invalid(`invalid argument "${entry}" for ${where}: expected key=value`);
+      return [entry.slice(0, at), entry.slice(at + 1)];
+    }),
+  );
+}
+
+function runtimes(value: Value | undefined): DaemonConfig['runtimes'] {
+  const args = new Map<string, readonly string[]>();
+  if (isMap(value))
+    for (const [name, spec] of Object.entries(value))
+      if (typeof spec === 'object' && spec !== null && 'runtimeArgs' in spec && Array.isArray(spec.runtimeArgs))
+        args.set(name, spec.runtimeArgs.map(String));
+  return Object.fromEntries(
+    Object.entries(pairs(value, '--add-runtime')).map(([name, path]) => [name, { path, args: args.get(name) ?? [] }]),
+  );
+}
+
+function label(given: string): string {
+  if (!given.includes('=')) throw invalid(`bad attribute format: ${given}`);
+  return given;
+}
+
+function addressPool(given: string): { readonly base: string; readonly size: number } {
+  const fields = Object.fromEntries(given.split(',').map((part) => part.split('=') as [string, string]));
+  const size = Number(fields['size']);
+  if (!fields['base']?.includes('/') || !Number.isInteger(size))
+    throw invalid(`invalid default address pool: ${given}`);
+  return { base: fields['base'], size };
+}
+
+function ulimit(given: string): DaemonConfig['defaultUlimits'][number] {
+  const parts = /^([a-z]+)=(-?\d+)(?::(-?\d+))?$/.exec(given);
+  if (!parts) throw invalid(`invalid ulimit argument: ${given}`);
+  const soft = Number(parts[2]);
+  return { name: parts[1] ?? '', soft, hard: parts[3] === undefined ? soft : Number(parts[3]) };
+}
+
+function tls(values: Values, text: (name: string) => string | undefined): DaemonConfig['tls'] {
+  const verify = values.get('tlsverify') === true;
+  if (!verify && values.get('tls') !== true) return undefined;
+  const home = `${process.env['DOCKER_CERT_PATH'] ?? '/etc/berth'}`;
+  return {
+    cert: text('tlscert') ?? `${home}/cert.pem`,
+    key: text('tlskey') ?? `${home}/key.pem`,
+    ...(verify ? { ca: text('tlscacert') ?? `${home}/ca.pem` } : {}),
+    verify,
+  };
+}

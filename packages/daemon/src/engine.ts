@@ -1,0 +1,221 @@
+import { readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createApplyPool } from '@berth/archive';
+import { type Clock, createSystemClock, internal, type Logger } from '@berth/base';
+import { createBuildService } from '@berth/builder';
+import { type ContainerService, createContainerService } from '@berth/containers';
+import { openContentStore } from '@berth/content';
+import { createEngineServer, type EngineServices } from '@berth/engine-server';
+import type { HttpServer } from '@berth/http';
+import { createImageService, createLayerTools } from '@berth/images';
+import { createNetworkService } from '@berth/networks';
+import { createRegistryClient } from '@berth/registry-client';
+import { createConmonMonitor, detectHostFacts, type OciRuntime } from '@berth/runtime';
+import { createOverlaySnapshotter, createVfsSnapshotter } from '@berth/snapshots';
+import { lockDataRoot, openLeases, openState } from '@berth/state';
+import { createVolumeService } from '@berth/volumes';
+import { createCollector } from './collector.ts';
+import type { DaemonConfig } from './config.ts';
+import { createEventLog } from './event-log.ts';
+import { fsck } from './fsck.ts';
+import { createPaths, type DaemonPaths, findInit, instanceName } from './paths.ts';
+import { createRuntimes, findExecutable, type Runtimes } from './runtimes.ts';
+import { createSystemService } from './system.ts';
+import { VERSION } from './version.ts';
+
+/** A whole engine: what serves, and how to stop it. */
+export interface Engine {
+  readonly server: HttpServer;
+  readonly services: EngineServices;
+  /** Stops serving, stops the containers (unless `live-restore`), gives back what the instance made. Idempotent. */
+  stop(): Promise<void>;
+}
+
+/** The composition root: constructs every service, recovers what a former run left, and returns ready to listen. */
+export async function startEngine(config: DaemonConfig, logger: Logger): Promise<Engine> {
+  await using undo = new AsyncDisposableStack();
+  const clock = createSystemClock();
+  const paths = createPaths(config);
+  undo.use(lockDataRoot(paths.dataRoot));
+  const state = undo.use(openState(paths.database));
+  await clearScratch(paths);
+  const events = createEventLog({ state, clock, logger });
+  const { emit } = events;
+  const leases = openLeases(state, { clock });
+  const content = undo.use(await openContentStore({ root: paths.content, state, clock, logger }));
+  const snapshotter = openSnapshotter(config, paths, { state, clock, logger });
+  await snapshotter.cleanup();
+  const registry = undo.use(
+    createRegistryClient({
+      insecureRegistries: config.insecureRegistries,
+      mirrors: config.registryMirrors,
+      certificateDirectories: ['/etc/berth/certs.d', '/etc/docker/certs.d'],
+      userAgent: `berth/${VERSION.version}`,
+      logger,
+    }),
+  );
+  const layerTools = createLayerTools(undo.use(createApplyPool()));
+  const runtimes = await createRuntimes(config, paths.execRoot, logger);
+  const host = detectHostFacts();
+  // Images must know which of them are in use, containers are made from images: each reaches the other through here.
+  const late: { containers?: ContainerService } = {};
+  const collect = createCollector(leases, logger, () => [...images.collectables, builds.collectable]);
+  const images = createImageService({
+    state,
+    content,
+    snapshotter,
+    layerTools,
+    emit,
+    leases,
+    clock,
+    logger,
+    collect,
+    registry,
+    inUse: (id) => late.containers?.usingImage(id).map((c) => ({ id: c.id, running: c.isRunning })) ?? [],
+    mountRoot: paths.mounts,
+    limits: {
+      maxConcurrentDownloads: config.maxConcurrentDownloads,
+      maxConcurrentUploads: config.maxConcurrentUploads,
+    },
+  });
+  await images.recover();
+  const networks = createNetworkService({
+    state,
+    logger,
+    emit,
+    execRoot: paths.execRoot,
+    instance: instanceName(paths),
+    bridge: bridgeOptions(config, paths),
+    dns: { servers: config.dns, search: config.dnsSearch, options: config.dnsOptions },
+  });
+  const volumes = createVolumeService({ state, root: paths.volumes, emit });
+  await volumes.recover();
+  const monitor = undo.use(
+    createConmonMonitor({ execRoot: paths.execRoot, logger, conmonPath: findExecutable('conmon') ?? 'conmon' }),
+  );
+  const containers = createContainerService({
+    state,
+    images,
+    snapshotter,
+    networks,
+    volumes,
+    monitor,
+    runtimes,
+    host,
+    emit,
+    clock,
+    logger,
+    paths: { containers: paths.containers, mounts: paths.rootfs, init: findInit(config.initPath) },
+    defaults: {
+      logDriver: config.logDriver,
+      logOptions: config.logOptions,
+      cgroupParent: config.cgroupParent,
+      init: config.init,
+      shmSize: config.shmSize,
+      ulimits: config.defaultUlimits,
+    },
+  });
+  late.containers = containers;
+  const builds = createBuildService({
+    state,
+    content,
+    images,
+    snapshotter,
+    networks,
+    host,
+    clock,
+    logger,
+    runtime: defaultRuntime(runtimes),
+    decompress: (source, options) => layerTools.decompress(source, options),
+    workRoot: paths.scratch,
+    cgroupParent: `/${config.cgroupParent}`,
+    collect,
+  });
+  await builds.recover();
+  await containers.restore();
+  const system = createSystemService({
+    config,
+    paths,
+    host,
+    runtimes,
+    registry,
+    logger,
+    instanceId: state.instanceId,
+    fsck: (options) => fsck({ paths, state, content, snapshotter, images, containers, volumes }, options),
+    layersSize: () => layersSize(snapshotter),
+  });
+  const services: EngineServices = { images, containers, networks, volumes, builds, events, system, clock, logger };
+  const server = createEngineServer(services);
+  const resources = undo.move();
+  return { server, services, stop: once(() => stopEngine({ server, services, config, resources, clock })) };
+}
+
+interface Stopping {
+  readonly server: HttpServer;
+  readonly services: EngineServices;
+  readonly config: DaemonConfig;
+  readonly resources: AsyncDisposableStack;
+  readonly clock: Clock;
+}
+
+async function stopEngine({ server, services, config, resources }: Stopping): Promise<void> {
+  await services.containers.shutdown({ keep: config.liveRestore, timeoutSeconds: config.shutdownTimeout });
+  await server.close({ deadlineMs: 1000 });
+  await services.networks.shutdown({ keep: config.liveRestore });
+  await resources.disposeAsync();
+}
+
+function once(work: () => Promise<void>): () => Promise<void> {
+  let running: Promise<void> | undefined;
+  return () => {
+    running ??= work();
+    return running;
+  };
+}
+
+function openSnapshotter(
+  config: DaemonConfig,
+  paths: DaemonPaths,
+  options: Pick<Parameters<typeof createOverlaySnapshotter>[0], 'state' | 'clock' | 'logger'>,
+): ReturnType<typeof createOverlaySnapshotter> {
+  if (config.storageDriver === 'vfs') return createVfsSnapshotter({ ...options, root: join(paths.snapshots, 'vfs') });
+  return createOverlaySnapshotter({ ...options, root: join(paths.snapshots, 'overlay') });
+}
+
+function bridgeOptions(
+  config: DaemonConfig,
+  paths: DaemonPaths,
+): NonNullable<Parameters<typeof createNetworkService>[0]['bridge']> {
+  const instance = instanceName(paths);
+  const own = instance === 'berth' ? 'berth0' : `berth-${instance}`;
+  const name = config.bridge === 'none' ? undefined : (config.bridge ?? own);
+  return {
+    ...(name === undefined ? {} : { name }),
+    ...(config.bridge !== undefined && config.bridge !== 'none' ? { external: true } : {}),
+    ...(config.bip === undefined ? {} : { bip: config.bip }),
+    ...(config.fixedCidr === undefined ? {} : { fixedCidr: config.fixedCidr }),
+    ...(config.mtu ? { mtu: config.mtu } : {}),
+    icc: config.icc,
+    ipMasq: config.ipMasq,
+    ...(config.addressPools.length > 0 ? { defaultAddressPools: config.addressPools } : {}),
+  };
+}
+
+async function layersSize(snapshotter: ReturnType<typeof createOverlaySnapshotter>): Promise<number> {
+  let bytes = 0;
+  for (const { key, kind } of snapshotter.list())
+    if (kind === 'committed') bytes += (await snapshotter.usage(key)).bytes;
+  return bytes;
+}
+
+function defaultRuntime(runtimes: Runtimes): OciRuntime {
+  const runtime = runtimes.get(runtimes.defaultName);
+  if (!runtime) throw internal(`runtime ${runtimes.defaultName} vanished`);
+  return runtime;
+}
+
+/** Whatever a build or an upload of the last run was in the middle of. */
+async function clearScratch(paths: DaemonPaths): Promise<void> {
+  for (const name of await readdir(paths.scratch))
+    await rm(join(paths.scratch, name), { recursive: true, force: true });
+}

@@ -1,0 +1,73 @@
+import { rmSync, writeFileSync } from 'node:fs';
+import { createLogger, EngineError, type Logger, messageOf } from '@berth/base';
+import { parseArguments } from './config.ts';
+import { type Engine, startEngine } from './engine.ts';
+import { listenAll } from './listeners.ts';
+import { VERSION } from './version.ts';
+
+/** berthd: parses the command line, starts the engine, serves until SIGTERM or SIGINT. Sets the exit code. */
+export async function main(argv: readonly string[]): Promise<void> {
+  let parsed: ReturnType<typeof parseArguments>;
+  try {
+    parsed = parseArguments(argv);
+  } catch (error) {
+    if (isHelp(error)) return;
+    process.stderr.write(`berthd: ${messageOf(error)}\nSee 'berthd --help'.\n`);
+    process.exitCode = error instanceof EngineError && error.kind === 'invalid' ? 125 : 1;
+    return;
+  }
+  if (parsed.showVersion)
+    return void process.stdout.write(`Berth version ${VERSION.version}, build ${VERSION.commit}\n`);
+  if (parsed.validateOnly) return void process.stdout.write('configuration OK\n');
+  const { config } = parsed;
+  const logger = createLogger({ level: config.logLevel });
+  process.umask(0o022);
+  guard(logger);
+  try {
+    const engine = await startEngine(config, logger);
+    stopOnSignal(engine, logger, config.pidfile);
+    try {
+      await listenAll(engine.server, config, logger);
+    } catch (error) {
+      await engine.stop();
+      throw error;
+    }
+    if (config.pidfile) writeFileSync(config.pidfile, String(process.pid));
+    logger.info('Daemon has completed initialization', { version: VERSION.version, pid: process.pid });
+  } catch (error) {
+    logger.error('failed to start daemon', { error });
+    process.exitCode = 1;
+  }
+}
+
+const isHelp = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && error.code === 'commander.helpDisplayed';
+
+/** A bug in one request must not take the containers' daemon down; it is logged with its stack. */
+function guard(logger: Logger): void {
+  process.on('unhandledRejection', (error) => logger.error('unhandled rejection', { error }));
+  process.on('uncaughtException', (error) => logger.error('uncaught exception', { error, stack: error.stack }));
+}
+
+function stopOnSignal(engine: Engine, logger: Logger, pidfile: string | undefined): void {
+  let signals = 0;
+  const onSignal = (name: NodeJS.Signals): void => {
+    signals++;
+    if (signals > 2) process.exit(1);
+    if (signals > 1)
+      return void logger.warn('already stopping; a third signal ends the daemon at once', { signal: name });
+    logger.info('stopping', { signal: name });
+    engine
+      .stop()
+      .catch((error: unknown) => {
+        logger.error('stopping failed', { error });
+        process.exitCode = 1;
+      })
+      .finally(() => {
+        if (pidfile) rmSync(pidfile, { force: true });
+        process.exit();
+      });
+  };
+  process.on('SIGTERM', onSignal);
+  process.on('SIGINT', onSignal);
+}
