@@ -1,14 +1,16 @@
 import { type CallOptions, isKind } from '@berth/base';
+import { blobRef } from '@berth/content';
 import type { RegistryCredential, ResolvedImage } from '@berth/images';
 import { chainIds, familiarString, type Platform, parseReference, tryParseReference, withDefaultTag } from '@berth/oci';
+import { snapshotRef } from '@berth/snapshots';
+import type { Lease } from '@berth/state';
 import type { BuildInput, BuildOptions, BuildServiceDeps } from './build-service.ts';
 import type { BaseImage } from './frontend/frontend-host.ts';
-import type { BuildLease } from './lease.ts';
 
 interface Wanted {
   readonly name: string;
   readonly platform: Platform;
-  readonly lease: BuildLease;
+  readonly lease: Lease;
 }
 
 /** Finds a base image in the store, or pulls it; holds it while the build runs. */
@@ -19,11 +21,9 @@ export async function resolveBase(
   options: BuildOptions & CallOptions,
 ): Promise<BaseImage> {
   const image = await find(deps, input, wanted, options);
-  wanted.lease.add([
-    { kind: 'blob', key: image.id },
-    { kind: 'blob', key: image.manifest.digest },
-    ...chainIds(image.diffIds).map((key) => ({ kind: 'snapshot', key })),
-  ]);
+  wanted.lease.add(blobRef(image.id));
+  wanted.lease.add(blobRef(image.manifest.digest));
+  for (const key of chainIds(image.diffIds)) wanted.lease.add(snapshotRef(key));
   return { id: image.id, config: image.config };
 }
 

@@ -5,7 +5,7 @@ import type { NetworkService } from '@berth/networks';
 import type { ByteStream, Digest, Platform } from '@berth/oci';
 import type { HostFacts, OciRuntime, SpecResources } from '@berth/runtime';
 import type { Snapshotter } from '@berth/snapshots';
-import type { Collectable, NodeRef, State } from '@berth/state';
+import type { Collectable, Leases, NodeRef, State } from '@berth/state';
 import type { CacheRecord } from './cache/build-cache.ts';
 import type { BuildEvent } from './events.ts';
 
@@ -82,6 +82,7 @@ export interface BuildInput {
 
 export interface BuildServiceDeps {
   readonly state: State;
+  readonly leases: Leases;
   readonly content: ContentStore;
   readonly snapshotter: Snapshotter;
   readonly images: ImageService;

@@ -4,6 +4,7 @@ import { StringDecoder } from 'node:string_decoder';
 import { anySignal, notImplemented, randomId, throwIfAborted } from '@berth/base';
 import { parseDockerfile } from '@berth/dockerfile';
 import { type Digest, digestOf, familiarString, parseReference, withDefaultTag } from '@berth/oci';
+import type { Lease } from '@berth/state';
 import { resolveBase } from './base-image.ts';
 import type { BuildInput, BuildOptions, BuildServiceDeps } from './build-service.ts';
 import { type BuildCache, layerRefs } from './cache/build-cache.ts';
@@ -15,7 +16,6 @@ import { located } from './frontend/located.ts';
 import type { BuildPlan, PlanStep } from './frontend/plan.ts';
 import type { OpSpec } from './graph/op-spec.ts';
 import type { Vertex } from './graph/vertex.ts';
-import { type BuildLease, openBuildLease } from './lease.ts';
 import { operationFor } from './ops/operation-for.ts';
 import { layersOf, type Ref, SCRATCH } from './ops/refs.ts';
 import type { OpContext } from './ops/services.ts';
@@ -39,7 +39,7 @@ export async function build(
   const workDir = join(deps.workRoot, `build-${randomId().slice(0, 16)}`);
   mkdirSync(workDir, { mode: 0o700 });
   try {
-    using lease = openBuildLease(deps.state, deps.clock);
+    using lease = openLease(deps.state, deps.clock);
     using received = await receiveContext(input.context, {
       directory: workDir,
       dockerfilePath: input.dockerfilePath,
@@ -61,7 +61,7 @@ async function compile(
   deps: Deps,
   input: BuildInput,
   received: ReceivedContext,
-  lease: BuildLease,
+  lease: Lease,
   options: BuildOptions,
 ): Promise<BuildPlan> {
   const dockerfile = parseDockerfile(received.dockerfile, { file: received.file });
@@ -81,7 +81,7 @@ async function compile(
 interface Job {
   readonly plan: BuildPlan;
   readonly received: ReceivedContext;
-  readonly lease: BuildLease;
+  readonly lease: Lease;
   readonly workDir: string;
   readonly names: readonly string[];
 }
@@ -152,7 +152,9 @@ function opContext(deps: Deps, input: BuildInput, job: Job, background: Promise<
     logger: deps.logger,
     workDir,
     context: () => Promise.resolve(received.tree),
-    hold: (layer) => lease.add(layerRefs(layer)),
+    hold: (layer) => {
+      for (const node of layerRefs(layer)) lease.add(node);
+    },
     background: (work) => void background.push(work),
     run: {
       cgroupParent: input.cgroupParent ?? deps.cgroupParent,

@@ -2,7 +2,6 @@ import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { unmount } from '@berth/linux';
 import type { BuildServiceDeps } from './build-service.ts';
-import { LEASE_PURPOSE } from './lease.ts';
 import { SNAPSHOT_PREFIX } from './ops/change-rootfs.ts';
 
 /** Containers of killed builds are the runtime's to find: their cgroup is below ours and dies with the daemon's cgroup. */
@@ -12,5 +11,4 @@ export async function recover(deps: BuildServiceDeps): Promise<void> {
     await rm(join(deps.workRoot, name), { recursive: true, force: true });
   for (const { key, kind } of [...deps.snapshotter.list()])
     if (kind !== 'committed' && key.startsWith(SNAPSHOT_PREFIX)) await deps.snapshotter.remove(key);
-  deps.state.run('DELETE FROM leases WHERE purpose = ?', LEASE_PURPOSE);
 }

@@ -1,6 +1,6 @@
 import { type Clock, notFound } from '@berth/base';
-import type { ContentStore } from '@berth/content';
-import type { Snapshotter } from '@berth/snapshots';
+import { blobRef, type ContentStore } from '@berth/content';
+import { type Snapshotter, snapshotRef } from '@berth/snapshots';
 import type { Collectable, NodeRef, State } from '@berth/state';
 import type { BuiltLayer, Ref } from '../ops/refs.ts';
 import type { CacheKey } from '../solve/build-op.ts';
@@ -187,10 +187,7 @@ export class BuildCache implements SolveCache<Ref> {
 }
 
 export function layerRefs(layer: BuiltLayer): readonly NodeRef[] {
-  return [
-    { kind: 'blob', key: layer.descriptor.digest },
-    { kind: 'snapshot', key: layer.chainId },
-  ];
+  return [blobRef(layer.descriptor.digest), snapshotRef(layer.chainId)];
 }
 
 function documentOf(row: Row): Document {

@@ -62,6 +62,8 @@ export class TarIndexer {
   }
 
   end(): void {
+    if (this.#members === 0 && this.#filled > 0 && !this.#ended)
+      throw invalid('the archive is not a tar: it is shorter than a header');
     if (this.#left > 0 || (this.#filled > 0 && !this.#ended)) throw invalid('the archive is cut off: unexpected EOF');
   }
 

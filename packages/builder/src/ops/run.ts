@@ -1,6 +1,7 @@
 import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type CallOptions, EngineError, isKind, randomId, throwIfAborted, wrap } from '@berth/base';
+import type { HostsFileInput } from '@berth/networks';
 import { digestOf } from '@berth/oci';
 import { buildRuntimeSpec, type SpecMount } from '@berth/runtime';
 import type { RunSpec } from '../graph/op-spec.ts';
@@ -143,7 +144,7 @@ function prepareMounts(spec: RunSpec, context: OpContext, step: Step): readonly 
   const bind = (source: string, destination: string): SpecMount => ({ type: 'bind', source, destination });
   return [
     bind(file('hostname', `${step.id.slice(0, 12)}\n`), '/etc/hostname'),
-    bind(file('hosts', hostsFile(step, context.run.extraHosts)), '/etc/hosts'),
+    bind(file('hosts', context.networks.hostsFile(step.id, hostNames(step, context))), '/etc/hosts'),
     bind(file('resolv.conf', step.network.resolvConf), '/etc/resolv.conf'),
     ...spec.files.map(({ path, content }, index) => bind(file(`script-${index}`, content, 0o755), path)),
     ...spec.tmpfs.map(
@@ -157,19 +158,6 @@ function prepareMounts(spec: RunSpec, context: OpContext, step: Step): readonly 
   ];
 }
 
-function hostsFile(step: Step, extraHosts: readonly string[]): string {
-  const lines = [
-    '127.0.0.1\tlocalhost',
-    '::1\tlocalhost ip6-localhost ip6-loopback',
-    'fe00::0\tip6-localnet',
-    'ff00::0\tip6-mcastprefix',
-    'ff02::1\tip6-allnodes',
-    'ff02::2\tip6-allrouters',
-  ];
-  for (const entry of extraHosts) {
-    const separator = /[:=]/.exec(entry)?.index ?? -1;
-    if (separator > 0) lines.push(`${entry.slice(separator + 1)}\t${entry.slice(0, separator)}`);
-  }
-  if (step.network.address !== undefined) lines.push(`${step.network.address}\t${step.id.slice(0, 12)}`);
-  return `${lines.join('\n')}\n`;
+function hostNames(step: Step, context: OpContext): HostsFileInput {
+  return { hostname: step.id.slice(0, 12), extraHosts: context.run.extraHosts };
 }

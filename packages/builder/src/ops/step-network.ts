@@ -8,8 +8,6 @@ import type { OpContext } from './services.ts';
 export interface StepNetwork {
   readonly namespace: SpecNamespace;
   readonly resolvConf: string;
-  /** Address without prefix length. */
-  readonly address?: string;
   close(): Promise<void>;
 }
 
@@ -22,24 +20,20 @@ export async function openStepNetwork(
 ): Promise<StepNetwork> {
   if (mode === 'host') return { namespace: 'host', resolvConf: hostResolvConf(), close: () => Promise.resolve() };
   const { networks } = context;
+  const network = mode === 'default' || mode === '' ? 'bridge' : mode;
   const container = mode.startsWith('container:') ? mode.slice('container:'.length) : undefined;
   const close = (): Promise<void> => networks.closeSandbox(id);
   try {
     const sandbox = await networks.openSandbox(
       id,
-      container === undefined ? { mode: 'private' } : { mode: 'container', containerId: container },
+      container === undefined ? { mode: 'private', network } : { mode: 'container', containerId: container },
       options,
     );
     if (sandbox.netnsPath === undefined) throw notFound(`the build step ${id} got no network namespace`);
-    const joins = container === undefined && mode !== 'none';
-    const endpoint = joins
-      ? await networks.connect(id, mode === 'default' || mode === '' ? 'bridge' : mode, {}, options)
-      : undefined;
-    const address = endpoint?.ipv4?.split('/')[0];
+    if (container === undefined && network !== 'none') await networks.connect(id, network, {}, options);
     return {
       namespace: { path: sandbox.netnsPath },
       resolvConf: resolvConf(networks.sandbox(id) ?? sandbox),
-      ...(address === undefined ? {} : { address }),
       close,
     };
   } catch (error) {
