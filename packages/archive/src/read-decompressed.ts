@@ -51,9 +51,10 @@ async function* throughProgram(fd: number, program: Program): AsyncGenerator<Ite
   } finally {
     closeSync(pipe.read);
     if (!complete) child.kill('SIGKILL');
-    const problem = await exitOf(child);
-    if (complete && problem !== undefined) throw invalid(`compressed data is damaged (${program.file}: ${problem})`);
+    await exitOf(child);
   }
+  const problem = await exitOf(child);
+  if (problem !== undefined) throw invalid(`compressed data is damaged (${program.file}: ${problem})`);
 }
 
 async function* throughNode(fd: number, compression: 'gzip' | 'zstd'): AsyncGenerator<Iterable<Buffer>> {
