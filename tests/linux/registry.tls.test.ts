@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import { once } from 'node:events';
 import { cp, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { connect } from 'node:tls';
 import { promisify } from 'node:util';
 import type { EngineError } from '@berth/base';
 import { pushRandomImage } from '@berth/oci/contract';
@@ -77,6 +79,14 @@ test('a registry with TLS and basic authentication on loopback needs no certific
   const wrong = client().login(registry.host, { username: 'me', password: 'no' });
   await assert.rejects(wrong, { kind: 'unauthorized', message: /failed with status: 401 Unauthorized$/ });
   assert.deepEqual(await client().login(registry.host, { username: 'me', password: 'pass word' }), {});
+});
+
+test('a client that leaves in the handshake does not keep the server from closing', async (context) => {
+  const { registry, client } = await setUp(context, false);
+  const socket = connect({ port: registry.port, host: '127.0.0.1' });
+  await once(socket, 'error');
+  await assert.rejects(client().repository(`${registry.host}/a`).resolve('v1'), { kind: 'notFound' });
+  await registry.close();
 });
 
 test('client certificates come from the certificate directory', async (context) => {

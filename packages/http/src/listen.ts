@@ -74,6 +74,7 @@ export function createNodeServer(address: ListenAddress, options: ServerOptions)
     ...options,
     ...verify,
     allowHalfOpen: true,
+    handshakeTimeout: 10_000,
     cert: Buffer.from(cert),
     key: Buffer.from(key),
     minVersion: 'TLSv1.2',

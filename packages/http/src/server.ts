@@ -116,6 +116,8 @@ export function createHttpServer<C>(options: HttpServerOptions<C>): HttpServer {
   const noRoute = options.noRoute ?? (() => notFound('page not found'));
   const servers = new Set<Server>();
   const sockets = new Set<Socket>();
+  /** Connections below TLS: those whose handshake never ends are seen only here. */
+  const transports = new Set<Socket>();
   const underway = new Map<Promise<void>, AbortController>();
   let sequence = 0;
   let closing = false;
@@ -261,6 +263,11 @@ export function createHttpServer<C>(options: HttpServerOptions<C>): HttpServer {
       if (!socket.writable || (socket as Socket).bytesWritten > 0) return void socket.destroy();
       socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
     });
+    if (secure)
+      server.on('connection', (socket: Socket) => {
+        transports.add(socket);
+        socket.once('close', () => transports.delete(socket));
+      });
     const event = secure ? 'secureConnection' : 'connection';
     const accept = server.listeners(event) as ((this: Server, socket: Socket) => void)[];
     server.removeAllListeners(event);
@@ -291,7 +298,7 @@ export function createHttpServer<C>(options: HttpServerOptions<C>): HttpServer {
     const timer = setTimeout(resolve, 200);
     await Promise.race([Promise.all(stopped), flushed]);
     clearTimeout(timer);
-    for (const socket of sockets) socket.destroy();
+    for (const socket of [...sockets, ...transports]) socket.destroy();
     await Promise.all(stopped);
   };
 
