@@ -1,4 +1,13 @@
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { buildRuntimeSpec, detectHostFacts, encodeSpec, type HostFacts, type SpecInput } from '@berth/runtime';
 
@@ -54,6 +63,12 @@ export class RuntimeFixture implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    for (const hierarchy of readdirSync('/sys/fs/cgroup'))
+      try {
+        rmdirSync(`/sys/fs/cgroup/${hierarchy}/berth-test`);
+      } catch {
+        // not a hierarchy, or another test's containers are in it
+      }
     rmSync(this.dir, { recursive: true, force: true });
   }
 }

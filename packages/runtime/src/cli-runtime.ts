@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import {
   type CallOptions,
   conflict,
@@ -38,6 +38,14 @@ const failure = (id: string, error: unknown): unknown => {
   return new EngineError('internal', complaint, options);
 };
 
+const readIfThere = (path: string): string => {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+};
+
 class CliRuntime implements OciRuntime {
   readonly name: string;
   readonly path: string;
@@ -66,10 +74,22 @@ class CliRuntime implements OciRuntime {
       return await probeRuntime(this, this.path, options);
     } catch (error) {
       if (error instanceof EngineError && (error.kind === 'cancelled' || error.kind === 'unavailable')) throw error;
-      throw unavailable(`the OCI runtime ${this.name} (${this.path}) does not work here: ${messageOf(error)}`, {
-        cause: error,
-      });
+      throw unavailable(
+        `the OCI runtime ${this.name} (${this.path}) does not work here: ${messageOf(error)}${this.#hint()}`,
+        {
+          cause: error,
+        },
+      );
     }
+  }
+
+  /** crun 1.8 refuses a v1 host while the unified hierarchy holds a controller. */
+  #hint(): string {
+    if (this.#flavour.name !== 'crun') return '';
+    const held = readIfThere('/sys/fs/cgroup/unified/cgroup.controllers').trim();
+    if (held === '') return '';
+    const first = held.split(' ')[0];
+    return ` (the host has cgroup v1 but its unified hierarchy holds ${held}; mounting those as v1 helps: mkdir -p /sys/fs/cgroup/${first} && mount -t cgroup -o ${first} cgroup /sys/fs/cgroup/${first})`;
   }
 
   async #call(id: string, args: readonly string[], options: CallOptions): Promise<CommandResult> {

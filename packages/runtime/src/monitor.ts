@@ -25,7 +25,8 @@ export interface LaunchSpec {
   readonly id: string;
   /** Directory with `config.json`; its `root.path` must be absolute. */
   readonly bundle: string;
-  readonly runtime: { readonly name: string; readonly path: string };
+  /** `args`: additional global arguments. */
+  readonly runtime: { readonly name: string; readonly path: string; readonly args?: readonly string[] };
   readonly terminal: boolean;
   /** Keep standard input open for attaching. */
   readonly stdin: boolean;

@@ -91,7 +91,7 @@ class Conmons implements ConmonMonitor {
     const root = runtimeRoot(this.#execRoot, runtime.name);
     return {
       conmonPath: this.#conmonPath,
-      runtime: createCliRuntime({ name: runtime.name, path: runtime.path, root }),
+      runtime: createCliRuntime({ ...runtime, root }),
       runtimeRoot: root,
       flavour: flavourOf(runtime.path),
       onRelease: (id) => this.#tasks.delete(id),
@@ -107,6 +107,7 @@ class Conmons implements ConmonMonitor {
       runtimePath: spec.runtime.path,
       runtimeRoot: context.runtimeRoot,
       flavour: context.flavour,
+      runtimeArgs: spec.runtime.args ?? [],
       logPath: spec.logPath,
       terminal: spec.terminal,
       stdin: spec.stdin,

@@ -4,7 +4,7 @@ import type { ExitStatus } from '../oci-runtime.ts';
 import { connectAttach } from './attach.ts';
 import { sendResize } from './control-fifo.ts';
 import { isAlive, type ProcessIdentity, signalProcess } from './process-identity.ts';
-import { readExit, wasOutOfMemory } from './task-files.ts';
+import { readExit, wasOutOfMemory, wasToldOutOfMemory } from './task-files.ts';
 
 const SIGKILL = 9;
 /** How long an exit is kept back for clients that have not read all output. */
@@ -94,7 +94,7 @@ export class ConmonProcess implements Process {
       return {
         exitCode: recorded.code,
         exitedAt: recorded.at,
-        oomKilled: recorded.code !== 0 && wasOutOfMemory(this.dir),
+        oomKilled: recorded.code === 0 ? wasToldOutOfMemory(this.dir) : wasOutOfMemory(this.dir),
       };
     // Its monitor was killed: nobody holds its streams or would learn its status, so it must not run on.
     signalProcess(this.#identity, SIGKILL);

@@ -96,6 +96,7 @@ export class ConmonTask extends ConmonProcess implements Task {
       runtimePath: this.#record.runtime.path,
       runtimeRoot: this.#context.runtimeRoot,
       flavour: this.#context.flavour,
+      runtimeArgs: this.#record.runtime.args ?? [],
       logPath: undefined,
       terminal: spec.terminal,
       stdin: spec.stdin,

@@ -13,6 +13,7 @@ export interface ConmonCommand {
   readonly runtimePath: string;
   readonly runtimeRoot: string;
   readonly flavour: RuntimeFlavour;
+  readonly runtimeArgs: readonly string[];
   readonly logPath: string | undefined;
   readonly terminal: boolean;
   readonly stdin: boolean;
@@ -39,7 +40,7 @@ const MAX_TMPDIR = 80;
 
 const argsOf = (command: ConmonCommand): string[] => {
   const { containerId: id, dir, exec, flavour } = command;
-  const runtimeArgs = ['--root', command.runtimeRoot, ...flavour.globalArgs];
+  const runtimeArgs = ['--root', command.runtimeRoot, ...flavour.globalArgs, ...command.runtimeArgs];
   return [
     ...['--api-version', '1', '--sync', '--full-attach', '--no-sync-log'],
     ...['--cid', id, '--cuuid', id, '--name', id, '--bundle', dir, '--persist-dir', dir],

@@ -13,7 +13,7 @@ import { identify, type ProcessIdentity, readStat } from './process-identity.ts'
 
 export interface TaskRecord {
   readonly bundle: string;
-  readonly runtime: { readonly name: string; readonly path: string };
+  readonly runtime: { readonly name: string; readonly path: string; readonly args?: readonly string[] };
   readonly logPath?: string;
   readonly monitor: ProcessIdentity;
 }
@@ -74,9 +74,14 @@ export function cgroupsPathOf(dir: string): string | undefined {
   return readJson<{ linux?: { cgroupsPath?: string } }>(`${dir}/config.json`)?.linux?.cgroupsPath;
 }
 
+/** What conmon noticed. */
+export function wasToldOutOfMemory(dir: string): boolean {
+  return statSync(`${dir}/oom`, { throwIfNoEntry: false }) !== undefined;
+}
+
 /** conmon's notice races with the exit; the cgroup's own count, kept until the container is deleted, does not. */
 export function wasOutOfMemory(dir: string): boolean {
-  if (statSync(`${dir}/oom`, { throwIfNoEntry: false }) !== undefined) return true;
+  if (wasToldOutOfMemory(dir)) return true;
   const path = cgroupsPathOf(dir);
   if (path === undefined) return false;
   const events =
