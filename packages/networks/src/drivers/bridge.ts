@@ -35,7 +35,8 @@ export function createBridgeDriver({ host, firewall, logger, defaultMtu }: Bridg
   const pairLine = (netns: string, settings: BridgeSettings, link: Link, mtu: number): string[] => [
     `link add ${link.hostInterface} mtu ${mtu} type veth peer name ${link.interfaceName} mtu ${mtu} address ${link.macAddress} netns ${netns}`,
     `link set ${link.hostInterface} master ${settings.bridge} addrgenmode none up`,
-    ...(settings.icc ? [] : [`link set ${link.hostInterface} type bridge_slave isolated on`]),
+    // Hairpin: where br_netfilter is loaded, a container's own published port comes back on the port it left by.
+    `link set ${link.hostInterface} type bridge_slave hairpin on${settings.icc ? '' : ' isolated on'}`,
   ];
   const mtuOf = async (settings: BridgeSettings): Promise<number> => settings.mtu ?? (await defaultMtu());
 
@@ -119,7 +120,7 @@ function routeLines(network: NetworkRecord, { interfaceName, gateway, gateway6 }
   if (network.internal) return [];
   return [
     ...(gateway === undefined ? [] : [`route replace default via ${gateway} dev ${interfaceName}`]),
-    ...(gateway6 === undefined ? [] : [`-6 route replace default via ${gateway6} dev ${interfaceName}`]),
+    ...(gateway6 === undefined ? [] : [`route replace default via ${gateway6} dev ${interfaceName}`]),
   ];
 }
 
