@@ -39,7 +39,7 @@ export async function build(
   const workDir = join(deps.workRoot, `build-${randomId().slice(0, 16)}`);
   mkdirSync(workDir, { mode: 0o700 });
   try {
-    using lease = openLease(deps.state, deps.clock);
+    using lease = deps.leases.create('build');
     using received = await receiveContext(input.context, {
       directory: workDir,
       dockerfilePath: input.dockerfilePath,
