@@ -1,0 +1,25 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+
+/** The checkout. */
+export const CHECKOUT = resolve(import.meta.dirname, '../..');
+
+/** Where tests keep what they make: a file system that is quick at creating files and can hold overlay uppers. */
+export const TEST_TMP = process.env['BERTH_TEST_TMP'] ?? '/dev/shm';
+
+export const KEEP = process.env['BERTH_TEST_KEEP'] === '1';
+
+export interface TempDirectory extends AsyncDisposable {
+  readonly path: string;
+}
+
+/** A directory below {@link TEST_TMP}, removed with everything in it on disposal (unless `BERTH_TEST_KEEP=1`). */
+export async function tempDirectory(name = ''): Promise<TempDirectory> {
+  const path = await mkdtemp(join(TEST_TMP, `berth-test-${name === '' ? '' : `${name}-`}`));
+  return {
+    path,
+    async [Symbol.asyncDispose]() {
+      if (!KEEP) await rm(path, { recursive: true, force: true });
+    },
+  };
+}
