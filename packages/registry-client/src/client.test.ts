@@ -294,7 +294,19 @@ test('nobody there, and denied, in docker words', async (context) => {
       .end('{"errors":[{"code":"DENIED","message":"requested access to the resource is denied"}]}');
   });
   await assert.rejects(client.repository(`${host}/a`).resolve('x'), {
-    kind: 'forbidden',
+    kind: 'notFound',
+    message: `pull access denied for ${host}/a, repository does not exist or may require 'docker login': denied: requested access to the resource is denied`,
+  });
+});
+
+test('a token of too little scope is a denial', async (context) => {
+  const host = await serve(context, (request, response) => {
+    if (request.url?.startsWith('/token')) return void response.end('{"token":"weak"}');
+    const failed = request.headers.authorization === undefined ? '' : ',error="insufficient_scope"';
+    response.writeHead(401, { 'www-authenticate': `Bearer realm="http://${host}/token",service="x"${failed}` }).end();
+  });
+  await assert.rejects(clientFor(context).repository(`${host}/a`).resolve('x'), {
+    kind: 'notFound',
     message: `pull access denied for ${host}/a, repository does not exist or may require 'docker login': denied: requested access to the resource is denied`,
   });
 });

@@ -49,10 +49,15 @@ export async function readText(response: TransportResponse, limit: number = MAX_
   return size > limit ? '' : Buffer.concat(chunks).toString('utf8');
 }
 
+/** A token that does not reach far enough is a denial, whatever the body says (Docker Hub's answer to unknown names). */
+const INSUFFICIENT_SCOPE = '{"errors":[{"code":"DENIED","message":"requested access to the resource is denied"}]}';
+
 /** Throws the registry's refusal unless the status is one of those wanted; the body is left unread then. */
 export async function expectStatus(response: TransportResponse, ...wanted: readonly number[]): Promise<void> {
   if (wanted.includes(response.statusCode)) return;
-  throw refusal(response.statusCode, await readText(response));
+  const challenge = headerOf(response, 'www-authenticate') ?? '';
+  const text = await readText(response);
+  throw refusal(response.statusCode, /error="?insufficient_scope/.test(challenge) ? INSUFFICIENT_SCOPE : text);
 }
 
 const systemCertificates = (): readonly string[] => [...new Set([...rootCertificates, ...getCACertificates('system')])];

@@ -1,5 +1,5 @@
 import { EngineError } from '@berth/base';
-import { familiarName, familiarString, isDigest, type Reference } from '@berth/oci';
+import { familiarName, isDigest, type Reference } from '@berth/oci';
 
 const codesOf = (error: EngineError): readonly string[] =>
   (error.details['codes'] as readonly string[] | undefined) ?? [];
@@ -15,19 +15,14 @@ export function explainPull(error: unknown, repository: Reference, reference: st
   if (!(error instanceof EngineError) || typeof error.details['status'] !== 'number') return error;
   const codes = codesOf(error);
   const options = { cause: error, details: error.details };
-  const denied =
-    codes.includes('DENIED') ||
-    codes.includes('NAME_UNKNOWN') ||
-    error.kind === 'unauthorized' ||
-    error.kind === 'forbidden';
-  if (denied) {
-    const name = familiarString({ domain: repository.domain, path: repository.path });
-    const text = `pull access denied for ${name}, repository does not exist or may require 'docker login': ${error.message}`;
-    return new EngineError(
-      error.kind === 'forbidden' || error.kind === 'unauthorized' ? error.kind : 'notFound',
-      text,
-      options,
-    );
+  const name = familiarName(repository);
+  if (codes.includes('NAME_UNKNOWN'))
+    return new EngineError('notFound', `repository ${name} not found: ${error.message}`, options);
+  if (codes.includes('DENIED') || error.kind === 'unauthorized' || error.kind === 'forbidden') {
+    // dockerd answers 404 to a denied pull: the registry does not say whether the repository exists.
+    const kind = error.kind === 'unauthorized' && !codes.includes('DENIED') ? 'unauthorized' : 'notFound';
+    const hint = "repository does not exist or may require 'docker login'";
+    return new EngineError(kind, `pull access denied for ${name}, ${hint}: ${error.message}`, options);
   }
   if (error.kind !== 'notFound') return error;
   const reason = codes.length > 0 ? error.message : 'manifest unknown: manifest unknown';
