@@ -27,13 +27,17 @@ type Up<Id extends OperationId> = Routes[Id] extends { upload: 'tar' } ? { reado
 type Loose<T> = { readonly [K in keyof T]: T[K] | (undefined extends T[K] ? undefined : never) };
 type LooseQuery<T> = Loose<{ [K in keyof T]?: T[K] | undefined }>;
 
+type Inputs = {
+  readonly [Id in OperationId]: {
+    readonly query?: LooseQuery<QueryOf<Id>>;
+    readonly headers?: Readonly<Record<string, string>>;
+  } & Params<Id> &
+    Body<Id> &
+    Up<Id>;
+};
+
 /** What an operation takes: path parameters, query, JSON body or uploaded bytes, further headers. */
-export type InputOf<Id extends OperationId> = {
-  readonly query?: LooseQuery<QueryOf<Id>>;
-  readonly headers?: Readonly<Record<string, string>>;
-} & Params<Id> &
-  Body<Id> &
-  Up<Id>;
+export type InputOf<Id extends OperationId> = Inputs[Id];
 
 /** A connection that has become a byte stream both ways. Ending the duplex closes its sending half only. */
 export interface Hijacked extends AsyncDisposable {
@@ -44,15 +48,18 @@ export interface Hijacked extends AsyncDisposable {
 
 type StreamOf<Id extends OperationId> = Routes[Id] extends { stream: infer S } ? S : 'none';
 
-/** What an operation gives, by the kind of its stream. */
-export type ResultOf<Id extends OperationId> =
-  StreamOf<Id> extends 'json'
+type Results = {
+  readonly [Id in OperationId]: StreamOf<Id> extends 'json'
     ? AsyncGenerator<NonNullable<ResponseOf<Id>>, void, undefined>
     : StreamOf<Id> extends 'tar' | 'raw'
       ? Readable
       : StreamOf<Id> extends 'upgrade' | 'websocket'
         ? Hijacked
         : ResponseOf<Id>;
+};
+
+/** What an operation gives, by the kind of its stream. */
+export type ResultOf<Id extends OperationId> = Results[Id];
 
 /** A response whose head has arrived. Either read `body` to its end or destroy it. */
 export interface OpenResponse<T> {

@@ -32,7 +32,12 @@ export function operationsInOrder(): readonly Operation[] {
   return (Object.keys(ROUTES) as OperationId[]).map((id) => OPERATIONS[id] as Operation);
 }
 
-export type QueryOf<Id extends OperationId> = Static<Operations[Id]['query']>;
-export type BodyOf<Id extends OperationId> = StaticOf<Operations[Id]['body']>;
-export type ResponseOf<Id extends OperationId> = StaticOf<Operations[Id]['response']>;
+// Tables rather than types of one id at a time: the checker then works each entry out once.
+type Queries = { readonly [Id in OperationId]: Static<Operations[Id]['query']> };
+type Bodies = { readonly [Id in OperationId]: StaticOf<Operations[Id]['body']> };
+type Responses = { readonly [Id in OperationId]: StaticOf<Operations[Id]['response']> };
+
+export type QueryOf<Id extends OperationId> = Queries[Id];
+export type BodyOf<Id extends OperationId> = Bodies[Id];
+export type ResponseOf<Id extends OperationId> = Responses[Id];
 export type ParametersOf<Id extends OperationId> = PathParameters<Id>;

@@ -1,0 +1,21 @@
+import { command as define } from '../command.ts';
+import { readConfig, registryKey, writeConfig } from '../registry-config.ts';
+
+export const command = define({
+  usage: '[SERVER]',
+  summary: 'Log out from a registry',
+  flags: {},
+  args: [0, 1],
+  async run({ context, args: [server] }) {
+    const key = server === undefined ? registryKey('library') : server.replace(/^https?:\/\//, '').replace(/\/+$/, '');
+    const config = readConfig(context);
+    if (config.auths === undefined || !Object.hasOwn(config.auths, key)) {
+      context.print(`Not logged in to ${key}`);
+      return 0;
+    }
+    delete config.auths[key];
+    writeConfig(context, config);
+    context.print(`Removing login credentials for ${key}`);
+    return 0;
+  },
+});

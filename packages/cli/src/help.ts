@@ -1,0 +1,86 @@
+import type { Command } from './command.ts';
+import type { Flag } from './flags.ts';
+import type { Entry } from './tree.ts';
+
+const indent = (left: string, right: string, width: number): string => `  ${left.padEnd(width)}  ${right}`;
+
+function rows(pairs: readonly (readonly [string, string])[]): readonly string[] {
+  const width = Math.max(...pairs.map(([left]) => left.length));
+  return pairs.map(([left, right]) => indent(left, right, width));
+}
+
+function flagLeft(name: string, flag: Flag<unknown>): string {
+  const short = flag.short === undefined ? '    ' : `-${flag.short}, `;
+  return `${short}--${name}${flag.kind === 'switch' ? '' : ` ${flag.value ?? ''}`}`;
+}
+
+export function usageLine(path: string, { usage }: Command): string {
+  return `Usage:  ${path}${usage === '' ? '' : ` ${usage}`}`;
+}
+
+/** The manual of one command. */
+export function commandHelp(path: string, command: Command): string {
+  const flags = Object.entries(command.flags).sort(([a], [b]) => (a < b ? -1 : 1));
+  const lines = [usageLine(path, command), '', command.summary];
+  if (flags.length > 0) {
+    lines.push('', 'Options:', ...rows(flags.map(([name, flag]) => [flagLeft(name, flag), flag.help] as const)));
+  }
+  if (command.examples !== undefined) lines.push('', 'Examples:', ...command.examples.map((example) => `  ${example}`));
+  return lines.join('\n');
+}
+
+const listed = (entries: Readonly<Record<string, Entry>>): readonly string[] =>
+  rows(Object.entries(entries).map(([name, { summary }]) => [name, summary] as const));
+
+export function groupHelp(path: string, name: string, entries: Readonly<Record<string, Entry>>): string {
+  return [
+    `Usage:  ${path} ${name} COMMAND`,
+    '',
+    `Manage ${name === 'system' ? 'the engine' : `${name}s`}`,
+    '',
+    'Commands:',
+    ...listed(entries),
+    '',
+    `Run '${path} ${name} COMMAND --help' for more information on a command.`,
+  ].join('\n');
+}
+
+const COMMON = ['run', 'exec', 'ps', 'build', 'pull', 'push', 'images', 'login', 'logout', 'version', 'info'];
+
+export function topHelp(path: string, top: Readonly<Record<string, Entry>>, groups: readonly string[]): string {
+  const pick = (wanted: boolean) =>
+    Object.fromEntries(Object.entries(top).filter(([name]) => COMMON.includes(name) === wanted));
+  return [
+    `Usage:  ${path} [OPTIONS] COMMAND`,
+    '',
+    'Build, ship and run containers',
+    '',
+    'Common Commands:',
+    ...listed(pick(true)),
+    '',
+    'Management Commands:',
+    ...rows(groups.map((name) => [name, `Manage ${name === 'system' ? 'the engine' : `${name}s`}`] as const)),
+    '',
+    'Commands:',
+    ...listed(pick(false)),
+    '',
+    'Global Options:',
+    ...rows([
+      ['    --config string', 'Location of client config files (default ~/.docker)'],
+      ['-D, --debug', 'Show the causes of errors'],
+      ['-H, --host string', 'Daemon to connect to: unix://, tcp://, ssh:// (BERTH_HOST, DOCKER_HOST)'],
+      ['    --tls', 'Use TLS'],
+      ['    --tlscacert string', 'Trust certificates signed by this CA'],
+      ['    --tlscert string', 'TLS certificate file'],
+      ['    --tlskey string', 'TLS key file'],
+      ['    --tlsverify', 'Use TLS and verify the daemon'],
+      ['-v, --version', 'Print version information and quit'],
+    ]),
+    '',
+    'Examples:',
+    `  ${path} run --rm -it debian bash`,
+    `  ${path} build -t hello . && ${path} run -d -p 8080:80 hello`,
+    '',
+    `Run '${path} COMMAND --help' for more information on a command.`,
+  ].join('\n');
+}

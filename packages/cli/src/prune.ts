@@ -1,0 +1,28 @@
+import type { Context } from './context.ts';
+import { ExitError } from './failure.ts';
+import { humanSize } from './units.ts';
+
+/** Asks before something is lost; refuses where nobody can answer. */
+export async function confirm(context: Context, warning: string, force: boolean): Promise<void> {
+  if (force) return;
+  if (!context.stdin.isTTY) throw new ExitError(1, `${warning}\nPass --force to go on without being asked.`);
+  const { createInterface } = await import('node:readline/promises');
+  const prompt = createInterface({ input: context.stdin, output: context.stdout });
+  try {
+    const answer = await prompt.question(`${warning}\nAre you sure you want to continue? [y/N] `);
+    if (!/^y(es)?$/i.test(answer.trim())) throw new ExitError(1);
+  } finally {
+    prompt.close();
+  }
+}
+
+/** What was deleted, by name, under a heading. */
+export function printDeleted(context: Context, heading: string, names: readonly string[] | null): void {
+  if (!names?.length) return;
+  context.print(`${heading}:`);
+  for (const name of names) context.print(name);
+  context.print('');
+}
+
+export const printReclaimed = (context: Context, bytes: number): void =>
+  context.print(`Total reclaimed space: ${humanSize(bytes, 4)}`);

@@ -1,0 +1,131 @@
+import type { Context } from './context.ts';
+import { UsageError } from './flags.ts';
+
+/** One column's header and value of a row. */
+export interface Column<R> {
+  readonly header: string;
+  readonly value: (row: R) => unknown;
+}
+
+export type Columns<R> = Readonly<Record<string, Column<R>>>;
+
+export interface ListOptions<R> {
+  readonly columns: Columns<R>;
+  /** Names of the columns shown when no format is given. */
+  readonly shown: readonly string[];
+  readonly format?: string | undefined;
+  readonly quiet?: boolean | undefined;
+  /** What `--quiet` prints of a row. */
+  readonly id: (row: R) => string;
+}
+
+/** Prints rows as docker does: a table, ids alone, JSON lines, or a template (`table {{.ID}}` keeps the headers). */
+export async function printList<R>(context: Context, rows: readonly R[], options: ListOptions<R>): Promise<void> {
+  const { columns, shown, format, quiet, id } = options;
+  if (quiet && format === undefined) {
+    for (const row of rows) context.print(id(row));
+    return;
+  }
+  if (format === undefined || format === 'table') {
+    printTable(
+      context,
+      shown.map((name) => columns[name]?.header ?? name),
+      rows.map((row) => shown.map((name) => cell(columns, name, row))),
+    );
+    return;
+  }
+  if (format === 'json' || format === '{{json .}}') {
+    for (const row of rows) context.print(JSON.stringify(record(columns, row)));
+    return;
+  }
+  await printTemplated(context, rows, columns, format);
+}
+
+async function printTemplated<R>(
+  context: Context,
+  rows: readonly R[],
+  columns: Columns<R>,
+  format: string,
+): Promise<void> {
+  const { compileTemplate } = await import('./template/evaluate.ts');
+  const [, table, source = ''] =
+    /^(table\s+)?(.*)$/s.exec(format.replaceAll('\\t', '\t').replaceAll('\\n', '\n')) ?? [];
+  const template = compileTemplate(source);
+  const lines = rows.map((row) => template(withMethods(record(columns, row))));
+  if (table === undefined) {
+    for (const line of lines) context.print(line);
+    return;
+  }
+  const headers = Object.fromEntries(Object.entries(columns).map(([name, { header }]) => [name, header]));
+  const [heading = [], ...cells] = [template(withMethods(headers)), ...lines].map((line) => line.split('\t'));
+  printTable(context, heading, cells);
+}
+
+/** `.Label "name"` picks one of a row's labels, as docker's formatters have it. */
+function withMethods(row: Record<string, unknown>): Record<string, unknown> {
+  const { Labels } = row;
+  if (typeof Labels !== 'string') return row;
+  const labels = new Map(Labels.split(',').map((pair) => [pair.split('=')[0], pair.split('=').slice(1).join('=')]));
+  return { ...row, Label: (name: unknown) => labels.get(String(name)) ?? '' };
+}
+
+const cell = <R>(columns: Columns<R>, name: string, row: R): string => String(columns[name]?.value(row) ?? '');
+
+const record = <R>(columns: Columns<R>, row: R): Record<string, unknown> =>
+  Object.fromEntries(Object.entries(columns).map(([name, { value }]) => [name, String(value(row) ?? '')]));
+
+/** Columns at least as wide as their widest cell, three spaces apart, nothing after the last. */
+export function printTable(context: Context, headings: readonly string[], rows: readonly (readonly string[])[]): void {
+  const all = [headings, ...rows];
+  const widths = headings.map((_, at) => Math.max(...all.map((row) => [...(row[at] ?? '')].length)));
+  for (const row of all) {
+    const cells = row.map((text, at) =>
+      at === row.length - 1 ? text : text + ' '.repeat((widths[at] ?? 0) - [...text].length),
+    );
+    context.print(cells.join('   '));
+  }
+}
+
+/** Prints inspected objects: indented JSON in a list, or a template for each. */
+export async function printInspected(
+  context: Context,
+  objects: readonly unknown[],
+  format: string | undefined,
+): Promise<void> {
+  if (format === undefined || format === '') {
+    context.print(JSON.stringify(objects, null, 4));
+    return;
+  }
+  if (format === 'json') {
+    context.print(JSON.stringify(objects));
+    return;
+  }
+  const { compileTemplate } = await import('./template/evaluate.ts');
+  const template = compileTemplate(format);
+  for (const object of objects) context.print(template(object));
+}
+
+/** `--filter name=value`, given several times, to what the API takes. */
+export function filtersOf(pairs: readonly string[]): Record<string, string[]> {
+  const filters: Record<string, string[]> = {};
+  for (const pair of pairs) {
+    const at = pair.indexOf('=');
+    if (at < 1)
+      throw new UsageError(
+        `invalid argument "${pair}" for "-f, --filter" flag: bad format of filter (expected name=value)`,
+      );
+    const [name, value] = [pair.slice(0, at).trim().toLowerCase(), pair.slice(at + 1).trim()];
+    filters[name] = [...(filters[name] ?? []), value];
+  }
+  return filters;
+}
+
+/** `name=value` pairs to a map; a bare name is empty. */
+export function mapOf(pairs: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    pairs.map((pair) => {
+      const at = pair.indexOf('=');
+      return at < 0 ? [pair, ''] : [pair.slice(0, at), pair.slice(at + 1)];
+    }),
+  );
+}
