@@ -1,4 +1,4 @@
-import { type Dirent, readdirSync } from 'node:fs';
+import { AT_FDCWD, type Dirent, openAt, readdirSync } from 'node:fs';
 import { invalid } from '@berth/base';
 import {
   closeFd,
@@ -25,7 +25,8 @@ export class RootDirectory implements Disposable {
   readonly #open = new Map<string, number>();
 
   constructor(path: string) {
-    this.fd = openBeneath(-100, path, DIRECTORY, 0);
+    // The root itself is the caller's word and may be a descriptor's name below /proc.
+    this.fd = openAt(AT_FDCWD, path, DIRECTORY);
   }
 
   /** Descriptor of the directory with these components, owned by this object; missing ones are made when asked to. */

@@ -10,7 +10,11 @@ export class Waiters<T> {
   add(): { readonly promise: Promise<T>; readonly cancel: () => void } {
     const { promise, resolve } = Promise.withResolvers<T>();
     this.#waiting.push(resolve);
-    return { promise, cancel: () => void (this.#waiting = this.#waiting.filter((w) => w !== resolve)) };
+    return { promise, cancel: () => this.#cancel(resolve) };
+  }
+
+  #cancel(resolve: (value: T) => void): void {
+    this.#waiting = this.#waiting.filter((waiting) => waiting !== resolve);
   }
 
   notify(value: T): void {

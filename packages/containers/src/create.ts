@@ -6,6 +6,7 @@ import type { Container } from './container.ts';
 import { copyUpVolumes } from './copy-up.ts';
 import type { ContainerDeps } from './deps.ts';
 import { emitContainer } from './events.ts';
+import { prepareSnapshot } from './init-layer.ts';
 import { mergeImageConfig } from './merge-image.ts';
 import { type PlannedMount, planMounts } from './mount-points.ts';
 import { checkName, generateName } from './names.ts';
@@ -74,7 +75,7 @@ async function materialize(
   const parent = await deps.images.unpack(image, options);
   const container = deps.store.insert(record);
   undo.defer(() => deps.store.delete(container));
-  await deps.snapshotter.prepare(record.id, parent);
+  await prepareSnapshot(deps, record.id, parent);
   undo.defer(() => deps.snapshotter.remove(record.id));
   const directory = containerDirectory(deps, record.id);
   await mkdir(directory, { recursive: true, mode: 0o710 });

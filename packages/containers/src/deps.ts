@@ -1,4 +1,4 @@
-import type { Clock, EmitEvent, KeyedLock, Logger } from '@berth/base';
+import type { Clock, EmitEvent, KeyedLock, Logger, SingleFlight } from '@berth/base';
 import type { ImageService } from '@berth/images';
 import type { LogRotator } from '@berth/logs';
 import type { NetworkService } from '@berth/networks';
@@ -60,6 +60,7 @@ export interface ContainerDeps extends ContainerServiceInput {
   /** Work that goes on behind a finished call (exits, restarts); awaited at shutdown. */
   readonly background: BackgroundTasks;
   readonly rotator: LogRotator;
+  readonly initLayers: SingleFlight<string>;
 }
 
 export interface BackgroundTasks {

@@ -45,8 +45,12 @@ export function resumeHealth(deps: ContainerDeps, container: Container): HealthM
   });
   return {
     stop: () => stopper.abort(),
-    suspend: () => void (suspended = true),
-    proceed: () => void (suspended = false),
+    suspend() {
+      suspended = true;
+    },
+    proceed() {
+      suspended = false;
+    },
   };
 }
 

@@ -154,10 +154,13 @@ async function sweepDirectories(deps: ContainerDeps): Promise<void> {
     await rm(join(deps.paths.containers, name), { recursive: true, force: true });
   }
   for (const { key, kind } of [...deps.snapshotter.list()]) {
-    if (kind !== 'active' || !/^[0-9a-f]{64}$/.test(key) || deps.store.find(key)) continue;
+    if (kind !== 'active' || !isOurs(key) || deps.store.find(key)) continue;
     await deps.snapshotter.remove(key).catch((error: unknown) => deps.logger.warn('stale snapshot', { key, error }));
   }
 }
+
+/** Keys of containers' snapshots, and of init layers that were being made. */
+const isOurs = (key: string): boolean => /^[0-9a-f]{64}$/.test(key) || key.startsWith('init-');
 
 async function entriesOf(directory: string): Promise<readonly string[]> {
   try {

@@ -1,5 +1,5 @@
 import type { LayerChange } from '@berth/archive';
-import { type CallOptions, KeyedLock } from '@berth/base';
+import { type CallOptions, KeyedLock, SingleFlight } from '@berth/base';
 import type { ImageHandle } from '@berth/images';
 import { createLogRotator } from '@berth/logs';
 import type { ByteStream, Digest } from '@berth/oci';
@@ -105,6 +105,7 @@ export function createContainerService(input: ContainerServiceInput): ContainerS
     lock: new KeyedLock(),
     background: createBackgroundTasks(input.logger, stopping.signal),
     rotator: createLogRotator(input.logger),
+    initLayers: new SingleFlight(),
   };
   return {
     create: (request, options) => create(deps, request, options),

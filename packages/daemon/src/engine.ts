@@ -124,6 +124,7 @@ export async function startEngine(config: DaemonConfig, logger: Logger): Promise
     networks,
     host,
     clock,
+    leases,
     logger,
     runtime: defaultRuntime(runtimes),
     decompress: (source, options) => layerTools.decompress(source, options),

@@ -65,20 +65,18 @@ function strayNames({ paths }: FsckParts): readonly Finding[] {
 
 function brokenContainers({ containers, snapshotter, volumes }: FsckParts): readonly Finding[] {
   const known = new Set(volumes.list().map((v) => v.name));
-  return containers
-    .list()
-    .flatMap((c) => [
-      ...(snapshotter.stat(c.id)
-        ? []
-        : [{ kind: 'container.snapshot', path: c.id, message: `container ${c.name} has no snapshot` }]),
-      ...c.record.mounts
-        .filter((m) => m.type === 'volume' && m.name !== undefined && !known.has(m.name))
-        .map((m) => ({
-          kind: 'container.volume',
-          path: c.id,
-          message: `container ${c.name} refers to the volume ${m.name}, which does not exist`,
-        })),
-    ]);
+  return containers.list().flatMap((c) => [
+    ...(snapshotter.stat(c.id)
+      ? []
+      : [{ kind: 'container.snapshot', path: c.id, message: `container ${c.name} has no snapshot` }]),
+    ...c.record.mounts
+      .filter((m) => m.type === 'volume' && m.name !== undefined && !known.has(m.name))
+      .map((m) => ({
+        kind: 'container.volume',
+        path: c.id,
+        message: `container ${c.name} refers to the volume ${m.name}, which does not exist`,
+      })),
+  ]);
 }
 
 function strayDirectories({ paths, containers, volumes, snapshotter }: FsckParts): readonly Finding[] {

@@ -80,7 +80,9 @@ export class ProgressStream {
     const stream = this.#stream;
     this.#tail = this.#tail
       .then(() => (this.#broken === undefined ? stream.write(line) : undefined))
-      .catch((error: unknown) => void (this.#broken ??= error));
+      .catch((error: unknown) => {
+        this.#broken ??= error;
+      });
   }
 
   /** Says in the stream what went wrong; throws instead when nothing has been sent yet. */

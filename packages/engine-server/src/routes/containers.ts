@@ -182,7 +182,7 @@ const top = handle('ContainerTop', async ({ params, query, services, exchange })
   await exchange.reply.json(200, { Titles: table.titles, Processes: table.processes });
 });
 
-const KINDS = { modified: 0, added: 1, deleted: 2 } as const;
+const KINDS = { C: 0, A: 1, D: 2 } as const;
 
 const changes = handle('ContainerChanges', async ({ params, services, exchange }) => {
   const found = await services.containers.changes(params.id);

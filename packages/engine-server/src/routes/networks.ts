@@ -40,18 +40,16 @@ function renderNetwork(services: EngineServices, network: NetworkRecord, withCon
 function containersOf(services: EngineServices, network: NetworkRecord): NonNullable<NetworkInspect['Containers']> {
   const names = new Map(services.containers.list().map((c) => [c.id, c.name]));
   return Object.fromEntries(
-    services.networks
-      .endpoints(network.id)
-      .map((e) => [
-        e.containerId,
-        {
-          Name: names.get(e.containerId) ?? '',
-          EndpointID: e.id,
-          MacAddress: e.macAddress,
-          IPv4Address: e.ipv4 ?? '',
-          IPv6Address: e.ipv6 ?? '',
-        },
-      ]),
+    services.networks.endpoints(network.id).map((e) => [
+      e.containerId,
+      {
+        Name: names.get(e.containerId) ?? '',
+        EndpointID: e.id,
+        MacAddress: e.macAddress,
+        IPv4Address: e.ipv4 ?? '',
+        IPv6Address: e.ipv6 ?? '',
+      },
+    ]),
   );
 }
 
