@@ -88,7 +88,7 @@ export interface LayerTools {
       | { readonly type: 'overlay'; readonly upper: string; readonly lowers: readonly string[] }
       | { readonly type: 'trees'; readonly upper: string; readonly lower: string | undefined },
     options?: CallOptions,
-  ): Promise<ByteStream>;
+  ): Promise<ByteStream | undefined>;
   /** Gunzips, unzstds, unxzs or un-bzips whatever the first bytes say; passes plain bytes on. */
   decompress(source: ByteStream, options?: CallOptions): ByteStream;
   /** A fast gzip (several hundred MB/s) when the machine has one. */

@@ -11,6 +11,7 @@ export {
 } from './deps.ts';
 export type { ImageFinding } from './fsck.ts';
 export * from './image-service.ts';
+export { createLayerTools } from './layer-tools.ts';
 export { untilTime } from './list-filters.ts';
 export { readTar, type TarEntry } from './tar-read.ts';
 export { type TarFile, writeTar } from './tar-write.ts';

@@ -90,7 +90,7 @@ export const fakeLayerTools: LayerTools = {
     return { diffId };
   },
   async diff() {
-    return streamOf(new Uint8Array(1024));
+    return undefined;
   },
   async *decompress(source) {
     yield unpacked(await bytesOf(source));

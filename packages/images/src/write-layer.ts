@@ -43,7 +43,7 @@ async function withDiff<T>(
   key: string,
   parent: string | undefined,
   options: CallOptions,
-  work: (diff: ByteStream) => Promise<T>,
+  work: (diff: ByteStream | undefined) => Promise<T>,
 ): Promise<T> {
   const { snapshotter, layerTools } = context;
   const upper = snapshotter.diffPath(key);
@@ -61,10 +61,10 @@ type StoredLayer = Omit<NonNullable<WrittenLayer['layer']>, 'chainId'>;
 export async function storeLayer(
   context: ImageContext,
   lease: Lease,
-  archive: ByteStream,
+  archive: ByteStream | undefined,
   options: CallOptions,
 ): Promise<StoredLayer | undefined> {
-  const filled = await unlessEmpty(archive);
+  const filled = archive && (await unlessEmpty(archive));
   if (filled === undefined) return undefined;
   const { compress } = context.layerTools;
   if (!compress) {
