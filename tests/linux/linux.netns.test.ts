@@ -50,7 +50,7 @@ test('commands run inside the namespace, this process stays outside', async () =
 
 test('nft scripts apply as a transaction inside the namespace', async () => {
   await withNetns(async (netns) => {
-    await nftApply('table inet t { chain c { type filter hook input priority 0; } }', { netns });
+    await nftApply('table inet t {\n chain c {\n type filter hook input priority 0\n }\n}', { netns });
     assert.deepEqual(await nftTables({ netns }), [{ family: 'inet', name: 't' }]);
     const objects = await nftList(['table', 'inet', 't'], { netns });
     assert.ok(objects.some((object) => 'chain' in object));

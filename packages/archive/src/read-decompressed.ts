@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, createReadStream, readSync } from 'node:fs';
+import { closeSync, readSync } from 'node:fs';
+import { Readable } from 'node:stream';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { invalid, unavailable } from '@berth/base';
 import { makePipe, setPipeSize } from '@berth/linux';
@@ -57,8 +58,12 @@ async function* throughProgram(fd: number, program: Program): AsyncGenerator<Ite
   if (problem !== undefined) throw invalid(`compressed data is damaged (${program.file}: ${problem})`);
 }
 
+function* copiesOf(chunks: Iterable<Buffer>): Generator<Buffer> {
+  for (const chunk of chunks) yield Buffer.from(chunk);
+}
+
 async function* throughNode(fd: number, compression: 'gzip' | 'zstd'): AsyncGenerator<Iterable<Buffer>> {
-  const source = createReadStream('', { fd, autoClose: false, highWaterMark: CHUNK });
+  const source = Readable.from(copiesOf(readAll(fd)), { objectMode: false });
   const stream =
     compression === 'gzip' ? createGunzip({ chunkSize: CHUNK }) : createZstdDecompress({ chunkSize: CHUNK });
   source.on('error', (error) => stream.destroy(error));
