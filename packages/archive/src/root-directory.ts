@@ -1,9 +1,11 @@
-import { AT_FDCWD, type Dirent, openAt, readdirSync } from 'node:fs';
+import { type Dirent, readdirSync } from 'node:fs';
 import { invalid } from '@berth/base';
 import {
+  AT_FDCWD,
   closeFd,
   makeDirectoryAt,
   O,
+  openAt,
   openBeneath,
   RESOLVE,
   SyscallError,
