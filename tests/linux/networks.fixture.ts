@@ -1,7 +1,7 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomInt } from 'node:crypto';
 import { createSocket, type Socket } from 'node:dgram';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
-import { createServer, type Server } from 'node:net';
+import { createServer, type Socket as NetSocket, type Server } from 'node:net';
 import { join } from 'node:path';
 import { randomId, silentLogger } from '@berth/base';
 import { createNetns, ipAddresses, ipBatch, nftTables, openSocketIn, removeNetns, runCommand } from '@berth/linux';
@@ -15,6 +15,9 @@ export interface Rig extends AsyncDisposable {
   readonly directory: string;
   readonly instance: string;
   readonly bridge: string;
+  /** First three numbers of the default bridge's addresses; other networks of the rig count up from it. */
+  readonly net: string;
+  readonly block: string;
   /** A service over the same state and directories, as after a daemon restart. */
   restart(options?: Partial<NetworkServiceOptions>): NetworkService;
   /** A container connected to a network, as a start makes it. */
@@ -24,8 +27,6 @@ export interface Rig extends AsyncDisposable {
   ): Promise<{ readonly id: string; readonly netns: string; readonly ip: string }>;
 }
 
-const POOLS = [{ base: '10.213.0.0/16', size: 24 }];
-
 /** A network service with names, addresses and directories of its own; disposing checks that it left nothing. */
 export async function rig(options: Partial<NetworkServiceOptions> = {}): Promise<Rig> {
   const directory = await mkdtemp(join(process.env['BERTH_TEST_TMP'] ?? '/dev/shm', 'berth-test-'));
@@ -33,6 +34,8 @@ export async function rig(options: Partial<NetworkServiceOptions> = {}): Promise
   const events: string[] = [];
   const instance = `t${randomBytes(4).toString('hex')}`;
   const bridge = `bt${randomBytes(4).toString('hex')}`;
+  const block = `10.${128 + randomInt(100)}`;
+  const pools = [{ base: `${block}.0.0/16`, size: 24 }];
   const services: NetworkService[] = [];
   const make = (more: Partial<NetworkServiceOptions>): NetworkService => {
     const service = createNetworkService({
@@ -43,7 +46,7 @@ export async function rig(options: Partial<NetworkServiceOptions> = {}): Promise
       emit: (_type, action, _id, attributes) => void events.push(`${action} ${attributes?.['name']}`),
       ready: { connected: 1, plain: 0 },
       ...more,
-      bridge: { name: bridge, defaultAddressPools: POOLS, ...more.bridge },
+      bridge: { name: bridge, defaultAddressPools: pools, ...more.bridge },
     });
     services.push(service);
     return service;
@@ -57,6 +60,8 @@ export async function rig(options: Partial<NetworkServiceOptions> = {}): Promise
     directory,
     instance,
     bridge,
+    block,
+    net: `${block}.0`,
     restart: (more = {}) => make({ ...options, ...more }),
     async container(network, name) {
       const id = randomId();
@@ -116,13 +121,22 @@ export async function tcpServer(
   port: number,
   address = '0.0.0.0',
 ): Promise<AsyncDisposable> {
+  const clients = new Set<NetSocket>();
   const server: Server = createServer((client) => {
+    clients.add(client);
+    client.on('close', () => clients.delete(client));
     client.on('error', () => undefined);
     client.end(`from ${client.remoteAddress}\n`);
   });
   const fd = openSocketIn(netns, { type: 'tcp', address, port });
   await new Promise<void>((resolve) => server.listen({ fd }, resolve));
-  return { [Symbol.asyncDispose]: () => new Promise((done) => void server.close(() => done())) };
+  return {
+    [Symbol.asyncDispose]: () =>
+      new Promise((done) => {
+        for (const client of clients) client.destroy();
+        server.close(() => done());
+      }),
+  };
 }
 
 /** What a TCP server says to a client in a namespace; '' when it cannot be reached. */

@@ -14,7 +14,8 @@ export interface Element {
  *
  * What it decides: traffic that belongs to a connection, or that a published port redirected, passes; between
  * networks, and from outside to an unpublished port, nothing does; an internal network reaches only itself. Loopback
- * addresses are kept from containers although `route_localnet` is on (needed for ports published on 127.0.0.1).
+ * addresses are kept from containers although `route_localnet` is on (needed for ports published on 127.0.0.1). IPv6
+ * has no such setting: ports on ::1 are left to the daemon's relay.
  */
 export function tableScript(table: string, elements: readonly Element[]): string {
   return `add table inet ${table}
@@ -48,6 +49,7 @@ table inet ${table} {
   }
   chain made_here {
     type nat hook output priority -100; policy accept;
+    ip6 daddr ::1 return
     fib daddr type local jump ports
   }
   chain between {

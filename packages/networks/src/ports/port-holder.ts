@@ -1,5 +1,5 @@
 import { createSocket, type Socket as UdpSocket } from 'node:dgram';
-import { connect, createServer, type Server } from 'node:net';
+import { connect, createServer, type Server, type Socket } from 'node:net';
 import { errnoOf, type Logger } from '@berth/base';
 import type { PublishedPort } from '../network-driver.ts';
 
@@ -49,8 +49,11 @@ function bind(port: PublishedPort, relayTo: string | undefined, logger: Logger):
 }
 
 function bindTcp(port: PublishedPort, relayTo: string | undefined, logger: Logger): Promise<Held> {
-  const server: Server = createServer({ pauseOnConnect: true, allowHalfOpen: true }, (client) => {
+  const clients = new Set<Socket>();
+  const server: Server = createServer({ allowHalfOpen: true }, (client) => {
     client.on('error', () => undefined);
+    clients.add(client);
+    client.on('close', () => clients.delete(client));
     if (relayTo === undefined) {
       client.destroy();
       return;
@@ -72,9 +75,8 @@ function bindTcp(port: PublishedPort, relayTo: string | undefined, logger: Logge
       resolve(
         () =>
           new Promise((done) => {
+            for (const client of clients) client.destroy();
             server.close(() => done());
-            // Relayed connections end with their container; the port itself is free from here on.
-            done();
           }),
       );
     });
