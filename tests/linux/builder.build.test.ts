@@ -4,6 +4,7 @@ import { chmodSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { EngineError } from '@berth/base';
 import { type BuilderRig, builderRig } from './builder.fixture.ts';
 
@@ -222,7 +223,7 @@ test('a cancelled build stops its step and leaves nothing', async () => {
   const directory = rig.context({ Dockerfile: 'FROM busybox\nRUN echo cancelled-test; sleep 600\n' });
   const abort = new AbortController();
   const building = rig.build(directory, {}, abort.signal);
-  setTimeout(() => abort.abort(), 500);
+  void setTimeout(500).then(() => abort.abort());
   const started = performance.now();
   await assert.rejects(building, (error: unknown) => error instanceof EngineError && error.kind === 'cancelled');
   assert.ok(performance.now() - started < 5000);
@@ -236,4 +237,41 @@ test('prune forgets results', async () => {
   assert.ok(removed.length >= 2);
   assert.deepEqual(rig.builds.usage(), []);
   assert.equal(caches((await rig.build(directory)).text), 0);
+});
+
+test('what a killed daemon left behind is removed', async () => {
+  const directory = rig.context({ Dockerfile: 'FROM busybox\nRUN echo killed-test; sleep 600\n' });
+  const building = rig.build(directory);
+  const failing = assert.rejects(building);
+  const active = (): number => [...rig.snapshotter.list()].filter((item) => item.kind === 'active').length;
+  while (active() === 0) await setTimeout(20);
+  await setTimeout(300);
+  await rig.builds.recover();
+  await failing;
+  assert.equal(active(), 0);
+});
+
+test('COPY merges into what is there and never leaves the root', async () => {
+  const directory = rig.context({
+    Dockerfile: [
+      'FROM busybox',
+      'RUN mkdir -p /d/sub && echo old > /d/sub/keep && echo old > /d/f && ln -s ../../../../../../tmp /d/out && chmod 700 /d',
+      'COPY tree /d',
+      'COPY tree/f /d/out/',
+      'COPY tree/f /new/deep/',
+      'ADD tree /copy',
+    ].join('\n'),
+    'tree/f': 'new',
+    'tree/sub/more': 'more',
+  });
+  chmodSync(join(directory, 'tree'), 0o750);
+  const { imageId, config } = await rig.build(directory);
+  const look = (script: string): Promise<string> => rig.inspect(imageId, script);
+  assert.equal(await look('cat d/f d/sub/keep d/sub/more tmp/f new/deep/f'), 'newold\nmorenewnew');
+  assert.equal(await look('stat -c %a d copy'), '700\n750');
+  assert.equal(config.rootfs.diff_ids.length, 6);
+  await assert.rejects(
+    rig.build(rig.context({ Dockerfile: 'FROM busybox\nRUN mkdir -p /x/f\nCOPY f /x\n', f: '' })),
+    /Dockerfile:3: COPY failed: cannot copy to f: it is a directory/,
+  );
 });

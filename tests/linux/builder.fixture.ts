@@ -4,7 +4,7 @@ import { copyFileSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from
 import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createApplyPool } from '@berth/archive';
-import { createSystemClock, isKind, silentLogger } from '@berth/base';
+import { createSystemClock, silentLogger } from '@berth/base';
 import {
   type BuildEvent,
   type BuildInput,
@@ -14,7 +14,7 @@ import {
   renderClassicError,
 } from '@berth/builder';
 import { openContentStore } from '@berth/content';
-import { createImageService, createLayerTools, type LayerTools, type OwnedImageService } from '@berth/images';
+import { createImageService, createLayerTools, type OwnedImageService } from '@berth/images';
 import { mountAll, unmount } from '@berth/linux';
 import { createNetworkService } from '@berth/networks';
 import type { ImageConfigDocument } from '@berth/oci';
@@ -57,7 +57,7 @@ export async function builderRig(): Promise<BuilderRig> {
   const registry = createRegistryClient({ limits: { backoffMs: 5, attempts: 1 } });
   const mountRoot = join(root, 'mounts');
   mkdirSync(mountRoot);
-  const layerTools = withDiff(createLayerTools(pool));
+  const layerTools = createLayerTools(pool);
   const clock = createSystemClock();
   const leases = openLeases(state);
   const images = createImageService({
@@ -190,19 +190,4 @@ function busyboxRoot(at: string): string {
   writeFileSync(join(at, 'etc/passwd'), 'root:x:0:0:root:/root:/bin/sh\napp:x:1000:1001:app:/home/app:/bin/sh\n');
   writeFileSync(join(at, 'etc/group'), 'root:x:0:\napps:x:1001:\nextra:x:1002:app\n');
   return at;
-}
-
-function withDiff(tools: LayerTools): LayerTools {
-  return {
-    ...tools,
-    async diff(change, options) {
-      try {
-        return await tools.diff(change, options);
-      } catch (error) {
-        if (!isKind(error, 'notImplemented')) throw error;
-        if (readdirSync(change.upper).length === 0) return (async function* () {})();
-        return tarOf(change.upper);
-      }
-    },
-  };
 }

@@ -96,7 +96,7 @@ async function solveAndExport(deps: Deps, input: BuildInput, job: Job, options: 
   const solver = new Solver<OpSpec, Ref>({
     signal,
     opFor: (vertex) => operationFor(vertex, context),
-    cache: deps.cache,
+    cache: deps.cache.forBuild(context.hold),
     noCache: input.noCache ?? false,
     concurrency: deps.concurrency ?? DEFAULT_CONCURRENCY,
     progress: (vertex) => report.progress(vertex),

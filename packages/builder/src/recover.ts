@@ -1,14 +1,32 @@
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isKind } from '@berth/base';
 import { unmount } from '@berth/linux';
 import type { BuildServiceDeps } from './build-service.ts';
 import { SNAPSHOT_PREFIX } from './ops/change-rootfs.ts';
+import { BUNDLE_PREFIX } from './ops/run.ts';
 
-/** Containers of killed builds are the runtime's to find: their cgroup is below ours and dies with the daemon's cgroup. */
+/** Undoes what builds of a killed daemon left: containers still running, mounts, working directories, snapshots. */
 export async function recover(deps: BuildServiceDeps): Promise<void> {
+  for (const id of await leftContainers(deps.workRoot)) {
+    try {
+      await deps.runtime.delete(id, { force: true });
+    } catch (error) {
+      if (!isKind(error, 'notFound')) deps.logger.warn('a left build container could not be removed', { id, error });
+    }
+    await deps.networks.closeSandbox(id);
+  }
   await unmount(deps.workRoot, { recursive: true, detach: true });
   for (const name of await readdir(deps.workRoot))
     await rm(join(deps.workRoot, name), { recursive: true, force: true });
   for (const { key, kind } of [...deps.snapshotter.list()])
     if (kind !== 'committed' && key.startsWith(SNAPSHOT_PREFIX)) await deps.snapshotter.remove(key);
+}
+
+async function leftContainers(workRoot: string): Promise<readonly string[]> {
+  const ids: string[] = [];
+  for (const build of await readdir(workRoot))
+    for (const name of await readdir(join(workRoot, build)))
+      if (name.startsWith(BUNDLE_PREFIX)) ids.push(name.slice(BUNDLE_PREFIX.length));
+  return ids;
 }

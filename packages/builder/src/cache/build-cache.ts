@@ -53,18 +53,28 @@ export interface BuildCacheDeps {
  * Results of build steps by cache key, in the `build_cache` table. A record keeps its layers' blobs and snapshots alive
  * through {@link BuildCache.collectable}; a record whose layers have gone all the same is dropped when it is next found.
  */
-export class BuildCache implements SolveCache<Ref> {
+export class BuildCache {
   readonly #deps: BuildCacheDeps;
 
   constructor(deps: BuildCacheDeps) {
     this.#deps = deps;
   }
 
-  async find(key: CacheKey): Promise<Ref | undefined> {
+  /** The cache as one build uses it: every layer found is held before it is looked at. */
+  forBuild(hold: (layer: BuiltLayer) => void): SolveCache<Ref> {
+    return {
+      find: (key) => this.find(key, hold),
+      save: (key, vertex, name, result) => this.save(key, vertex, name, result),
+      lastParts: (vertex) => this.lastParts(vertex),
+    };
+  }
+
+  async find(key: CacheKey, hold: (layer: BuiltLayer) => void = () => undefined): Promise<Ref | undefined> {
     const { state, clock } = this.#deps;
     const row = state.get<Row>('SELECT * FROM build_cache WHERE key = ?', key.digest);
     if (!row) return undefined;
     const { layers, trail } = documentOf(row);
+    for (const layer of layers) hold(layer);
     if (!this.#isWhole(layers)) {
       state.run('DELETE FROM build_cache WHERE key = ?', key.digest);
       return undefined;

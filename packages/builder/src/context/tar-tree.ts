@@ -32,10 +32,8 @@ export class TarTreeBuilder {
     const parts = partsOf(member.path);
     const type = TYPES[member.type];
     if (type === undefined) return;
-    if (parts.length === 0) {
-      if (type === 'directory') this.#root.entry = { ...toEntry(member, '', 'directory'), path: '' };
-      return;
-    }
+    // the archive's own root directory says nothing about the place it is copied to
+    if (parts.length === 0) return;
     if (parts.length > MAX_DEPTH) throw invalid('the archive has a path that is too deep');
     const name = parts.pop() ?? '';
     const parent = this.#directory(parts);
@@ -83,11 +81,12 @@ export class TarTreeBuilder {
 }
 
 function directory(path: string): Node {
-  const entry: TreeEntry = { path, type: 'directory', mode: 0o755, uid: 0, gid: 0, size: 0, mtime: 0 };
+  const entry: TreeEntry = { path, type: 'directory', mode: 0o755, uid: 0, gid: 0, size: 0, mtime: Date.now() };
   return { entry, member: undefined, children: new Map() };
 }
 
 function partsOf(path: string): string[] {
+  if (path.includes('\uFFFD')) throw invalid(`the archive has a name that is not UTF-8: ${JSON.stringify(path)}`);
   const parts = path.split('/').filter((part) => part !== '' && part !== '.');
   if (parts.includes('..')) throw invalid(`the archive has a path that leads out of it: ${JSON.stringify(path)}`);
   return parts;

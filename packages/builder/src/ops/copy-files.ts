@@ -68,6 +68,8 @@ class Copier {
   readonly #rules: CopyRules;
   /** First name written for each file that has several. */
   readonly #linked = new Map<string, string>();
+  /** Directories made here: what goes into them meets nothing. */
+  readonly #fresh = new Set<string>();
   #until = performance.now() + SLICE_MS;
 
   constructor(tree: FileTree, rules: CopyRules) {
@@ -77,6 +79,7 @@ class Copier {
 
   async directory(selected: Selected, top: string, existed: boolean): Promise<void> {
     const times: { readonly path: string; readonly mtime: number }[] = [];
+    if (!existed) this.#fresh.add(top);
     for (const { entry, relative } of walk(this.#tree, selected, this.#rules.exclude)) {
       await this.#breathe();
       const target = relative === '' ? top : `${top}/${relative}`;
@@ -100,9 +103,9 @@ class Copier {
 
   /** Takes away what is in the way; a directory is merged with a directory only. */
   #makeRoom(target: string, forDirectory: boolean): void {
-    const stats = statOf(target);
+    const stats = this.#fresh.has(target.slice(0, target.lastIndexOf('/'))) ? undefined : statOf(target);
     if (!stats) {
-      if (forDirectory) mkdirSync(target);
+      if (forDirectory) this.#make(target);
       return;
     }
     if (stats.isDirectory()) {
@@ -110,7 +113,12 @@ class Copier {
       return;
     }
     rmSync(target);
-    if (forDirectory) mkdirSync(target);
+    if (forDirectory) this.#make(target);
+  }
+
+  #make(directory: string): void {
+    mkdirSync(directory);
+    this.#fresh.add(directory);
   }
 
   #describeDirectory(entry: TreeEntry, target: string): void {
@@ -157,7 +165,7 @@ class Copier {
     const descriptor = openSync(target, NEW_FILE, 0o600);
     try {
       await this.#tree.copyTo(entry, descriptor);
-      fchownSync(descriptor, uid, gid);
+      if (uid !== 0 || gid !== 0) fchownSync(descriptor, uid, gid);
       fchmodSync(descriptor, mode);
       this.#attributes(entry, target);
       futimesSync(descriptor, entry.mtime / 1000, entry.mtime / 1000);

@@ -15,6 +15,9 @@ import { Rootfs } from './rootfs/rootfs.ts';
 import type { OpContext } from './services.ts';
 import { openStepNetwork, type StepNetwork } from './step-network.ts';
 
+/** Directories of a build's working directory that hold a running step's bundle; the container's ID follows. */
+export const BUNDLE_PREFIX = 'run-';
+
 const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 /** RUN: one process in a container of its own, whose changes to the file system become a layer. */
@@ -26,7 +29,7 @@ export function run(spec: RunSpec, context: OpContext): BuildOp<Ref> {
     async run(inputs, options) {
       const base = layersOf(spec.onto ? inputs[0] : undefined);
       const id = randomId();
-      const bundle = join(context.workDir, `run-${id}`);
+      const bundle = join(context.workDir, BUNDLE_PREFIX + id);
       mkdirSync(bundle, { mode: 0o700 });
       const opening = openStepNetwork(context, id, wantedNetwork(spec, context), options);
       let points: MountPoints | undefined;

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { notFound } from '@berth/base';
+import { invalid, notFound } from '@berth/base';
 import { compileGlob, hasWildcard, type IgnoreRules, ignoreRules } from '@berth/dockerfile';
 import { cleanRelative, type FileTree, joinPath, type TreeEntry } from '../tree/file-tree.ts';
 
@@ -77,7 +77,8 @@ function* descend(
   if (at.entry.type !== 'directory' || depth > MAX_DEPTH) return;
   for (const name of tree.names(at.entry)) {
     const entry = tree.lookup(joinPath(at.entry.path, name));
-    if (entry) yield* descend(tree, { entry, relative: joinPath(at.relative, name) }, base, rules, depth + 1);
+    if (!entry) throw invalid(`cannot copy ${joinPath(full, name)}: its name is not UTF-8`);
+    yield* descend(tree, { entry, relative: joinPath(at.relative, name) }, base, rules, depth + 1);
   }
 }
 
