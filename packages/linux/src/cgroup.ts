@@ -27,6 +27,8 @@ export function cgroupDirectory(layout: CgroupLayout, path: string, controller: 
 /** Creates the group in every hierarchy; on v2 the controllers are handed down to it. */
 export function createCgroup(layout: CgroupLayout, path: string): void {
   for (const dir of cgroupDirectories(layout, path)) mkdirSync(dir, { recursive: true });
+  const cpuset = layout.v1.get('cpuset');
+  if (cpuset !== undefined) inheritCpuset(cpuset, path);
   if (layout.mode !== 'v2' || layout.unified === undefined) return;
   const parts = path.split('/').filter(Boolean);
   for (let n = 0; n < parts.length; n++) {
@@ -34,6 +36,18 @@ export function createCgroup(layout: CgroupLayout, path: string): void {
     for (const controller of layout.controllers) tryWrite(join(dir, 'cgroup.subtree_control'), `+${controller}`);
   }
 }
+
+/** A v1 cpuset starts out empty, and takes no process before it has CPUs and memory nodes. */
+const inheritCpuset = (root: string, path: string): void => {
+  let parent = root;
+  for (const part of path.split('/').filter(Boolean)) {
+    const dir = join(parent, part);
+    for (const file of ['cpuset.cpus', 'cpuset.mems'])
+      if (readFileSync(join(dir, file), 'utf8').trim() === '')
+        writeFileSync(join(dir, file), readFileSync(join(parent, file), 'utf8'));
+    parent = dir;
+  }
+};
 
 const tryWrite = (file: string, text: string): void => {
   try {
