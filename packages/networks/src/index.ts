@@ -1,5 +1,9 @@
 export * from './dns/resolv-conf.ts';
+export { type BridgeDriver, type BridgeDriverOptions, createBridgeDriver } from './drivers/bridge.ts';
 export * from './drivers/bridge-settings.ts';
+export { createHostDriver } from './drivers/host.ts';
+export { createNullDriver } from './drivers/null.ts';
+export { createFirewall, createNoFirewall, type Firewall } from './firewall/firewall.ts';
 export { createHostTools, type HostTools } from './host-tools.ts';
 export * from './hosts-file.ts';
 export { type AddressPool, DEFAULT_POOLS } from './ipam/pools.ts';

@@ -43,7 +43,7 @@ export function readHostResolvConf(path = '/etc/resolv.conf'): ResolvConf {
 
 /** Whether a container cannot reach the server at this address: it would be its own loopback. */
 export function isLoopback(server: string): boolean {
-  const address = server.split('%')[0] ?? '';
+  const address = server.split(/[%#]/)[0] ?? '';
   const ip = parseIp(address);
   return ip !== undefined && (ip.family === 4 ? ip.value >> 24n === 127n : ip.value === 1n);
 }

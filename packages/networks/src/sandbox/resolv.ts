@@ -39,7 +39,9 @@ export function resolvConfOf(context: NetworkContext, sandbox: SandboxRecord): S
       options: conf.options.some((option) => option.startsWith('ndots:')) ? conf.options : [...conf.options, 'ndots:0'],
     };
   const hasIpv6 = networks.some(({ enableIPv6 }) => enableIPv6);
-  const reachable = servers.filter((server) => !isLoopback(server) && (hasIpv6 || !server.includes(':')));
+  const reachable = servers.filter(
+    (server) => !isLoopback(server) && !server.includes('#') && (hasIpv6 || !server.includes(':')),
+  );
   return { ...conf, nameservers: reachable.length > 0 ? reachable : [NAME_SERVER_ADDRESS] };
 }
 

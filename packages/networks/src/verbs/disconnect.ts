@@ -1,4 +1,4 @@
-import { conflict } from '@berth/base';
+import { conflict, forbidden } from '@berth/base';
 import type { NetworkContext } from '../context.ts';
 import { publishHeld, unpublish } from '../ports/publish.ts';
 import { emitDisconnect } from '../sandbox/close.ts';
@@ -12,7 +12,7 @@ export async function disconnect(context: NetworkContext, containerId: string, n
   const { store, allocator } = context;
   const network = getNetwork(context, nameOrId);
   const endpoint = store.endpointsOf(containerId).find(({ networkId }) => networkId === network.id);
-  if (!endpoint) throw conflict(`container ${containerId} is not connected to network ${network.name}`);
+  if (!endpoint) throw forbidden(`container ${containerId} is not connected to network ${network.name}`);
   if (network.driver === 'host')
     throw conflict('container cannot be disconnected from host network or connected to host network');
   const ports = endpoint.published;

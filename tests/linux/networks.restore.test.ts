@@ -1,0 +1,154 @@
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { setTimeout as wait } from 'node:timers/promises';
+import { randomId, silentLogger } from '@berth/base';
+import { ipAddresses, ipBatch, nftApply, nftTables } from '@berth/linux';
+import {
+  createBridgeDriver,
+  createFirewall,
+  createHostDriver,
+  createHostTools,
+  createNullDriver,
+} from '@berth/networks';
+import { networkDriverContract } from '@berth/networks/contract';
+import { askUdp, rig, say, tcpServer } from './networks.fixture.ts';
+
+networkDriverContract('null', async () => ({
+  driver: createNullDriver(),
+  [Symbol.asyncDispose]: async () => undefined,
+}));
+networkDriverContract('bridge', async () => {
+  const r = await rig({ ready: { connected: 0, plain: 0 } });
+  const id = randomId();
+  const { netnsPath = '' } = await r.service.openSandbox(id, { mode: 'private' });
+  const host = createHostTools();
+  const firewall = createFirewall(host, `berth_${r.instance}`);
+  return {
+    driver: createBridgeDriver({ host, firewall, logger: silentLogger, defaultMtu: async () => 1400 }),
+    netns: netnsPath,
+    network: { ipam: [{ subnet: `${r.block}.77.0/24`, gateway: `${r.block}.77.1` }] },
+    endpoint: { ipv4: `${r.block}.77.2/24`, gateway: `${r.block}.77.1`, hostInterface: `bc${id.slice(0, 8)}` },
+    [Symbol.asyncDispose]: () => r[Symbol.asyncDispose](),
+  };
+});
+networkDriverContract('host', async () => ({
+  driver: createHostDriver(),
+  [Symbol.asyncDispose]: async () => undefined,
+}));
+
+describe('a daemon killed and started again', () => {
+  it('finds its containers connected, published and named, and gives back what the dead had', async () => {
+    await using r = await rig({ ready: { connected: 2, plain: 1 } });
+    await r.service.create({ name: 'app' });
+    const live = await r.container('app', 'live');
+    const dead = await r.container('app', 'dead');
+    const { published } = await r.service.publish(live.id, [{ containerPort: 80, protocol: 'tcp' }]);
+    await r.service.publish(dead.id, [{ containerPort: 80, protocol: 'tcp' }]);
+    const port = published[0]?.hostPort ?? 0;
+    await using _server = await tcpServer(live.netns, 80);
+    await wait(200);
+    // A killed process closes its sockets and leaves the kernel's objects; part of those are lost as well here.
+    await r.service.shutdown({ keep: true });
+    await ipBatch([`link del ${r.bridge}`]);
+    await nftApply(`delete table inet berth_${r.instance}\n`);
+    await writeFile(join(r.directory, 'netns', 'ready-stale'), '');
+    const next = r.restart({ ready: { connected: 0, plain: 0 } });
+    await next.restore(new Set([live.id]));
+    assert.match(await say(undefined, '127.0.0.1', port), /^from /);
+    assert.ok(await askUdp(live.netns, query('live'), 53, '127.0.0.11'), 'names are served again');
+    assert.deepEqual(next.endpointsOf(dead.id), []);
+    assert.deepEqual(await readdir(join(r.directory, 'netns')), [live.netns.split('/').at(-1)]);
+    assert.equal(existsSync(`/sys/class/net/${r.bridge}`), true);
+    const rows = r.state.all<{ endpoint_id: string }>(
+      "SELECT endpoint_id FROM addresses WHERE endpoint_id <> 'reserved'",
+    );
+    assert.deepEqual(
+      rows.map((row) => row.endpoint_id),
+      next.endpointsOf(live.id).map(({ id }) => id),
+    );
+    await next.closeSandbox(live.id);
+  });
+
+  it('chooses another default subnet when options change', async () => {
+    await using r = await rig();
+    await r.service.shutdown({ keep: false });
+    const next = r.restart({ bridge: { bip: '10.250.3.1/24', fixedCidr: '10.250.3.64/26' } });
+    await next.restore(new Set());
+    assert.deepEqual(next.get('bridge').ipam, [
+      { subnet: '10.250.3.0/24', gateway: '10.250.3.1', ipRange: '10.250.3.64/26' },
+    ]);
+    const [link] = (await ipAddresses()).filter(({ ifname }) => ifname === r.bridge);
+    assert.equal(link?.addr_info[0]?.local, '10.250.3.1');
+  });
+});
+
+describe('two daemons on one host', () => {
+  it('share nothing and do not hurt each other', async () => {
+    const shared = { bridge: { defaultAddressPools: [{ base: '10.251.0.0/16', size: 24 }] } };
+    await using one = await rig(shared);
+    await using two = await rig(shared);
+    assert.notEqual(one.service.get('bridge').ipam[0]?.subnet, two.service.get('bridge').ipam[0]?.subnet);
+    const [a, b] = [await one.container('bridge', 'a'), await two.container('bridge', 'b')];
+    await using _a = await tcpServer(a.netns, 80);
+    await using _b = await tcpServer(b.netns, 80);
+    const port =
+      (await one.service.publish(a.id, [{ containerPort: 80, protocol: 'tcp' }])).published[0]?.hostPort ?? 0;
+    await assert.rejects(
+      two.service.publish(b.id, [{ containerPort: 80, protocol: 'tcp', hostPort: port }]),
+      /address already in use$/,
+    );
+    assert.equal(await say(b.netns, a.ip, 80), '', 'no way past the firewall of the other');
+    await two.service.shutdown({ keep: false });
+    assert.match(await say(undefined, '127.0.0.1', port), /^from /);
+    assert.ok((await nftTables()).some(({ name }) => name === `berth_${one.instance}`));
+  });
+});
+
+describe('sandboxes', () => {
+  it('of the host, of another container, and without a network', async () => {
+    await using r = await rig();
+    const a = await r.container('bridge', 'a');
+    const [shared, host, none] = [randomId(), randomId(), randomId()];
+    assert.equal((await r.service.openSandbox(shared, { mode: 'container', containerId: a.id })).netnsPath, a.netns);
+    assert.equal((await r.service.openSandbox(host, { mode: 'host' })).netnsPath, undefined);
+    const { netnsPath = '' } = await r.service.openSandbox(none, {
+      mode: 'private',
+      network: 'none',
+      sysctls: { 'net.ipv4.ip_default_ttl': '99' },
+    });
+    await r.service.connect(none, 'none', {});
+    await r.service.connect(host, 'host', {});
+    assert.deepEqual(
+      (await ipAddresses({ netns: netnsPath })).map(({ ifname }) => ifname),
+      ['lo'],
+    );
+    assert.equal(r.service.endpoints(r.service.get('none').id).length, 1);
+    await assert.rejects(r.service.connect(shared, 'bridge', {}), /sharing network namespace with another container/);
+    await assert.rejects(r.service.connect(host, 'bridge', {}), /sharing network namespace/);
+    await assert.rejects(r.service.openSandbox(randomId(), { mode: 'container', containerId: randomId() }), {
+      kind: 'notFound',
+    });
+    await assert.rejects(r.service.openSandbox(randomId(), { mode: 'private', sysctls: { 'kernel.../x': '1' } }), {
+      kind: 'invalid',
+    });
+    await r.service.closeSandbox(host);
+    await r.service.closeSandbox(host);
+    assert.equal(r.service.sandbox(host), undefined);
+    const text = r.service.hostsFile(a.id, { hostname: 'box', extraHosts: ['up:host-gateway', 'v6:[::2]'] });
+    assert.match(text, new RegExp(`^${r.net}.1\tup$`, 'm'));
+    assert.match(text, new RegExp(`^${a.ip}\tbox$`, 'm'));
+    assert.match(text, /^::2\tv6$/m);
+  });
+});
+
+/** A query for an A record, written by hand. */
+function query(name: string): Buffer {
+  return Buffer.concat([
+    Buffer.from([0, 9, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, name.length]),
+    Buffer.from(name),
+    Buffer.from([0, 0, 1, 0, 1]),
+  ]);
+}
