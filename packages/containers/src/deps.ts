@@ -1,5 +1,6 @@
 import type { Clock, EmitEvent, KeyedLock, Logger, SingleFlight } from '@berth/base';
 import type { ImageService } from '@berth/images';
+import type { CgroupLayout } from '@berth/linux';
 import type { LogRotator } from '@berth/logs';
 import type { NetworkService } from '@berth/networks';
 import type { HostFacts, Monitor, OciRuntime } from '@berth/runtime';
@@ -20,6 +21,7 @@ export interface ContainerServiceInput {
   readonly monitor: Monitor;
   readonly runtimes: RuntimeRegistry;
   readonly host: HostFacts;
+  readonly cgroups: CgroupLayout;
   readonly emit: EmitEvent;
   readonly clock: Clock;
   readonly logger: Logger;

@@ -9,6 +9,7 @@ import { ETC_FILES } from './etc-files.ts';
 import { containerDirectory, rootfsPath } from './paths.ts';
 import type { RunResources } from './resources.ts';
 import { makeDirectoryInRoot } from './root-path.ts';
+import { cgroupPathOf } from './stats.ts';
 import type { HostSettings } from './types.ts';
 
 const DEFAULT_PATH = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
@@ -38,7 +39,7 @@ export async function specInputFor(
     mounts: [...etcMounts(deps, container, resources.mounts), ...resources.mounts],
     ...shmOf(deps, container),
     namespaces: namespacesOf(deps, container, resources),
-    cgroupsPath: join('/', host.cgroupParent || deps.defaults.cgroupParent, container.id),
+    cgroupsPath: cgroupPathOf(deps, container),
     resources: resourcesOf(host),
     ...devicesOf(host),
     capAdd: host.capAdd ?? [],

@@ -2,7 +2,7 @@ import { conflict, internal } from '@berth/base';
 import { runCommand } from '@berth/linux';
 import type { ContainerDeps } from './deps.ts';
 import { emitContainer } from './events.ts';
-import { containerPids } from './stats.ts';
+import { processesOf } from './stats.ts';
 
 export interface ProcessTable {
   readonly titles: readonly string[];
@@ -15,7 +15,7 @@ export async function top(deps: ContainerDeps, nameOrId: string, args = '-ef'): 
   if (!container.isRunning) throw conflict(`container ${container.id} is not running`);
   if (container.is('restarting'))
     throw conflict(`Container ${nameOrId} is restarting, wait until the container is running`);
-  const pids = new Set(await containerPids(container));
+  const pids = new Set(processesOf(deps, container));
   const { stdout } = await runCommand(
     'ps',
     (args || '-ef').split(/\s+/).filter((a) => a !== ''),

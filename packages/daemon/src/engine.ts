@@ -8,6 +8,7 @@ import { openContentStore } from '@berth/content';
 import { createEngineServer, type EngineServices } from '@berth/engine-server';
 import type { HttpServer } from '@berth/http';
 import { createImageService, createLayerTools } from '@berth/images';
+import { detectCgroups } from '@berth/linux';
 import { createNetworkService } from '@berth/networks';
 import { createRegistryClient } from '@berth/registry-client';
 import { createConmonMonitor, detectHostFacts, type OciRuntime } from '@berth/runtime';
@@ -57,6 +58,7 @@ export async function startEngine(config: DaemonConfig, logger: Logger): Promise
   const layerTools = createLayerTools(undo.use(createApplyPool()));
   const runtimes = await createRuntimes(config, paths.execRoot, logger);
   const host = detectHostFacts();
+  const cgroups = detectCgroups();
   // Images must know which of them are in use, containers are made from images: each reaches the other through here.
   const late: { containers?: ContainerService } = {};
   const collect = createCollector(leases, logger, () => [...images.collectables, builds.collectable]);
@@ -102,6 +104,7 @@ export async function startEngine(config: DaemonConfig, logger: Logger): Promise
     monitor,
     runtimes,
     host,
+    cgroups,
     emit,
     clock,
     logger,

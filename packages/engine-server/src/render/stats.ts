@@ -15,34 +15,32 @@ export function renderStats(
   now: ContainerStats | undefined,
   before: ContainerStats | undefined,
 ): StatsResponse {
-  const memory = now?.cgroup.memory;
   return {
     read: now ? now.readAt.toISOString() : ZERO_TIME,
     preread: before ? before.readAt.toISOString() : ZERO_TIME,
-    pids_stats: now
-      ? {
-          ...(now.cgroup.pids.current === undefined ? {} : { current: now.cgroup.pids.current }),
-          ...(now.cgroup.pids.limit === undefined ? {} : { limit: now.cgroup.pids.limit }),
-        }
-      : {},
+    pids_stats: renderPids(now),
     blkio_stats: renderIo(now),
     num_procs: 0,
     storage_stats: {},
     cpu_stats: renderCpu(now),
     precpu_stats: renderCpu(before),
-    memory_stats: now
-      ? {
-          ...(memory?.usage === undefined ? {} : { usage: memory.usage }),
-          ...(memory?.max === undefined ? {} : { max_usage: memory.max }),
-          ...(memory?.failures === undefined ? {} : { failcnt: memory.failures }),
-          stats: { ...memory?.stat },
-          limit: now.memoryLimit,
-        }
-      : {},
+    memory_stats: renderMemory(now),
     name: `/${container.name}`,
     id: container.id,
     ...(now ? { networks: renderNetworks(now) } : {}),
   };
+}
+
+function renderPids(stats: ContainerStats | undefined): StatsResponse['pids_stats'] {
+  if (!stats) return {};
+  const { current, limit } = stats.cgroup.pids;
+  return { current, ...(limit === undefined || !Number.isFinite(limit) ? {} : { limit }) };
+}
+
+function renderMemory(stats: ContainerStats | undefined): StatsResponse['memory_stats'] {
+  if (!stats) return {};
+  const { usage, maxUsage, failures, stat, limit } = stats.cgroup.memory;
+  return { usage, ...(maxUsage > 0 ? { max_usage: maxUsage } : {}), failcnt: failures, stats: { ...stat }, limit };
 }
 
 function renderCpu(stats: ContainerStats | undefined): Cpu {
@@ -50,13 +48,13 @@ function renderCpu(stats: ContainerStats | undefined): Cpu {
   const { cpu } = stats.cgroup;
   return {
     cpu_usage: {
-      total_usage: cpu.total,
+      total_usage: cpu.usage,
       ...(cpu.perCpu.length > 0 ? { percpu_usage: [...cpu.perCpu] } : {}),
       usage_in_kernelmode: cpu.kernel,
       usage_in_usermode: cpu.user,
     },
     system_cpu_usage: stats.hostCpu,
-    online_cpus: navigator.hardwareConcurrency,
+    online_cpus: cpu.onlineCpus,
     throttling_data: {
       periods: cpu.periods,
       throttled_periods: cpu.throttledPeriods,
@@ -66,15 +64,14 @@ function renderCpu(stats: ContainerStats | undefined): Cpu {
 }
 
 function renderIo(stats: ContainerStats | undefined): StatsResponse['blkio_stats'] {
-  const entries = stats?.cgroup.io.map(({ major, minor, operation, bytes }) => ({
-    major,
-    minor,
-    op: operation,
-    value: bytes,
-  }));
+  const entries = stats?.cgroup.blkio ?? [];
+  const rows = (
+    value: (entry: (typeof entries)[number]) => number,
+  ): { major: number; minor: number; op: string; value: number }[] | null =>
+    entries.length > 0 ? entries.map((e) => ({ major: e.major, minor: e.minor, op: e.op, value: value(e) })) : null;
   return {
-    io_service_bytes_recursive: entries && entries.length > 0 ? entries : null,
-    io_serviced_recursive: null,
+    io_service_bytes_recursive: rows((e) => e.bytes),
+    io_serviced_recursive: rows((e) => e.operations),
     io_queue_recursive: null,
     io_service_time_recursive: null,
     io_wait_time_recursive: null,
