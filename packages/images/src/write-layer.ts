@@ -1,3 +1,4 @@
+import { gzipSync } from 'node:zlib';
 import { type CallOptions, invalid, notFound } from '@berth/base';
 import { type ByteStream, chainId, type Digest, MEDIA_TYPES } from '@berth/oci';
 import type { ImageContext } from './context.ts';
@@ -57,42 +58,58 @@ async function withDiff<T>(
 
 type StoredLayer = Omit<NonNullable<WrittenLayer['layer']>, 'chainId'>;
 
-/** Stores an uncompressed layer archive; undefined when it holds nothing. */
+/**
+ * Stores an uncompressed layer archive; undefined when it holds nothing. It is compressed on the way when that is quick
+ * and pays: small layers and those whose beginning does not shrink stay as they are.
+ */
 export async function storeLayer(
   context: ImageContext,
   lease: Lease,
   archive: ByteStream | undefined,
   options: CallOptions,
 ): Promise<StoredLayer | undefined> {
-  const filled = archive && (await unlessEmpty(archive));
-  if (filled === undefined) return undefined;
+  if (archive === undefined) return undefined;
   const { compress } = context.layerTools;
-  if (!compress) {
-    const descriptor = await storeStream(context, lease, filled, MEDIA_TYPES.ociLayer, options);
+  const { head, whole } = await beginning(archive);
+  if (isEmptyTar(head)) {
+    await whole.return(undefined);
+    return undefined;
+  }
+  if (!compress || !shrinks(head)) {
+    const descriptor = await storeStream(context, lease, whole, MEDIA_TYPES.ociLayer, options);
     return { descriptor, diffId: descriptor.digest };
   }
   const plain = new Hashing();
-  const packed = compress(plain.pass(filled), options);
+  const packed = compress(plain.pass(whole), options);
   const descriptor = await storeStream(context, lease, packed, MEDIA_TYPES.ociLayerGzip, options);
   return { descriptor, diffId: plain.digest };
 }
 
-/** The same stream, or undefined for a tar without entries: one that is empty or starts with its end mark, a zero block. */
-async function unlessEmpty(archive: ByteStream): Promise<ByteStream | undefined> {
+/** Bytes looked at to tell whether compression pays; an archive that ends within them is not worth a process. */
+const SAMPLE = 256 * 1024;
+
+/** A tar without entries is empty or starts with its end mark, a zero block. */
+const isEmptyTar = (head: Uint8Array): boolean => head.byteLength === 0 || head[0] === 0;
+
+const shrinks = (head: Uint8Array): boolean =>
+  head.byteLength >= SAMPLE && gzipSync(head.subarray(0, SAMPLE), { level: 1 }).byteLength < 0.9 * SAMPLE;
+
+async function beginning(
+  archive: ByteStream,
+): Promise<{ readonly head: Uint8Array; readonly whole: AsyncGenerator<Uint8Array> }> {
   const chunks = archive[Symbol.asyncIterator]();
-  for (;;) {
-    const first = await chunks.next();
-    if (first.done || first.value[0] === 0) {
-      await chunks.return?.();
-      return undefined;
-    }
-    if (first.value.byteLength > 0) return startingWith(first.value, chunks);
+  let head: Uint8Array = new Uint8Array(0);
+  while (head.byteLength < SAMPLE) {
+    const next = await chunks.next();
+    if (next.done) break;
+    head = head.byteLength === 0 ? next.value : Buffer.concat([head, next.value]);
   }
+  return { head, whole: startingWith(head, chunks) };
 }
 
-async function* startingWith(first: Uint8Array, rest: AsyncIterator<Uint8Array>): AsyncGenerator<Uint8Array> {
+async function* startingWith(head: Uint8Array, rest: AsyncIterator<Uint8Array>): AsyncGenerator<Uint8Array> {
   try {
-    yield first;
+    if (head.byteLength > 0) yield head;
     for (let next = await rest.next(); !next.done; next = await rest.next()) yield next.value;
   } finally {
     await rest.return?.();
