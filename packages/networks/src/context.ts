@@ -29,6 +29,8 @@ export interface NetworkContext {
   readonly pool: SandboxPool;
   readonly background: Background;
   readonly locks: KeyedLock;
+  /** IDs of networks whose removal is under way: nobody connects to them any more. */
+  readonly removing: Set<string>;
   readonly logger: Logger;
   readonly emit: EmitEvent;
   readonly options: NetworkServiceOptions;
@@ -83,6 +85,7 @@ export function createContext(options: NetworkServiceOptions): NetworkContext {
     pool,
     background,
     locks: new KeyedLock(),
+    removing: new Set(),
     logger,
     emit: options.emit,
     options,

@@ -109,6 +109,7 @@ type Addressed = Pick<EndpointRecord, 'interfaceName' | 'ipv4' | 'ipv6' | 'gatew
 function insideLines(network: NetworkRecord, endpoint: Addressed, options: AttachOptions): string[] {
   const dev = endpoint.interfaceName;
   return [
+    'link set lo up',
     ...(endpoint.ipv4 === undefined ? [] : [`addr add ${endpoint.ipv4} broadcast + dev ${dev}`]),
     ...(endpoint.ipv6 === undefined ? [] : [`addr add ${endpoint.ipv6} dev ${dev} nodad`]),
     `link set ${dev} up`,

@@ -4,7 +4,7 @@ import { openState } from '@berth/state';
 import fc from 'fast-check';
 import type { NetworkRecord } from '../network-driver.ts';
 import { AddressAllocator } from './allocator.ts';
-import { contains, formatCidr, formatIp, overlaps, parseCidr, parseIp, tryParseCidr } from './cidr.ts';
+import { type Cidr, contains, formatCidr, formatIp, overlaps, parseCidr, parseIp, tryParseCidr } from './cidr.ts';
 import { macFor, parseMac } from './mac.ts';
 import { chooseSubnet, DEFAULT_POOLS, validatePools } from './pools.ts';
 
@@ -58,7 +58,7 @@ describe('addresses', () => {
 
 describe('chooseSubnet', () => {
   it('gives docker networks in its order, then none', () => {
-    const taken = [];
+    const taken: Cidr[] = [];
     for (let i = 0; i < 31; i++) taken.push(chooseSubnet(DEFAULT_POOLS, taken, 4));
     assert.deepEqual(
       taken.slice(0, 5).map(formatCidr),

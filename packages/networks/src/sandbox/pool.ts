@@ -60,7 +60,7 @@ export function createSandboxPool(options: SandboxPoolOptions): SandboxPool {
         const netns = `ready-${randomId().slice(0, 16)}`;
         await host.createNetns(join(directory, netns));
         made.push({ netns });
-        await host.ipIn(join(directory, netns), ['link set lo up']);
+        if (!network) await host.ipIn(join(directory, netns), ['link set lo up']);
       }
       const linked = network ? made.splice(0, connected).map((it) => withLink(network, it)) : [];
       made.push(...linked);

@@ -20,8 +20,6 @@ export async function connect(
 ): Promise<EndpointRecord> {
   using _held = await context.locks.acquire(`sandbox:${containerId}`, { signal });
   const network = getNetwork(context, nameOrId);
-  using _network = await context.locks.acquire(`network:${network.id}`, { signal });
-  if (!context.store.network(network.id)) throw notFound(`network ${nameOrId} not found`);
   const sandbox = sandboxFor(context, containerId, network, input);
   const prepared = usablePrepared(context, sandbox, network, input);
   const endpoint = await record(context, sandbox, network, input, prepared);
@@ -98,6 +96,8 @@ async function record(
   if (unused && !prepared) await context.host.ip([`link del ${unused.hostInterface}`]);
   const write = (): EndpointRecord =>
     store.state.transaction(() => {
+      if (context.removing.has(network.id) || !store.network(network.id))
+        throw notFound(`network ${network.name} not found`);
       const id = randomId();
       if (unused && !prepared) allocator.release(sandbox.containerId);
       if (prepared) allocator.transfer(network.id, prepared.ipv4, id);

@@ -12,11 +12,15 @@ export async function removeNetwork(
   using _held = await context.locks.acquire('networks', { signal });
   const network = getNetwork(context, nameOrId);
   if (network.predefined) throw forbidden(`${network.name} is a pre-defined network and cannot be removed`);
-  using _quiet = await context.locks.acquire(`network:${network.id}`, { signal });
   if (context.store.endpointsOn(network.id).length > 0)
     throw forbidden(`error while removing network: network ${network.name} id ${network.id} has active endpoints`);
-  await context.driver(network.driver).remove(network);
-  forgetNetwork(context, network.id);
+  context.removing.add(network.id);
+  try {
+    await context.driver(network.driver).remove(network);
+    forgetNetwork(context, network.id);
+  } finally {
+    context.removing.delete(network.id);
+  }
   context.emit('network', 'destroy', network.id, { name: network.name, type: network.driver });
 }
 

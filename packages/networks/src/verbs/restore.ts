@@ -14,7 +14,6 @@ export async function restore(context: NetworkContext, live: ReadonlySet<string>
   await dropDead(context, live);
   await removeStaleNamespaces(context);
   if (context.bridge.ipForward !== false && context.bridge.name !== undefined) await enableForwarding(context);
-  await context.firewall.rebuild([]);
   await ensureDefaultNetworks(context);
   const { store } = context;
   await context.firewall.rebuild([
