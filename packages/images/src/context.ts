@@ -18,6 +18,8 @@ export interface ImageContext extends Omit<ImageServiceDeps, 'limits' | 'hostPla
   readonly locks: KeyedLock;
   readonly downloadSlots: Limiter;
   readonly pendingLayers: PendingLayers;
+  /** IDs of the leases that work of this process holds. */
+  readonly ownLeases: Set<string>;
   /** Blobs being fetched, by digest. */
   readonly downloads: SharedWork<void, TransferEvent>;
   /** Snapshots being made, by chain ID. */
@@ -35,6 +37,7 @@ export function createContext(deps: ImageServiceDeps): ImageContext {
     locks: new KeyedLock(),
     downloadSlots: new Limiter(limits.maxConcurrentDownloads),
     pendingLayers: new PendingLayers(),
+    ownLeases: new Set(),
     downloads: new SharedWork(),
     unpacks: new SharedWork(),
   };

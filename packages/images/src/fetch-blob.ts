@@ -4,6 +4,9 @@ import type { Descriptor, Fetcher } from '@berth/oci';
 import type { ImageContext } from './context.ts';
 import { LayerProgress, type Progress } from './progress.ts';
 
+/** Refs of partial downloads. */
+export const DOWNLOAD_PREFIX = 'blob/';
+
 /** Where else the bytes of a download go while they arrive. Called once, before the first byte. */
 export type OpenTee = () => { write(chunk: Uint8Array): Promise<void>; end(): void; fail(error: unknown): void };
 
@@ -40,7 +43,7 @@ async function download(
   if (context.downloadSlots.busy) progress.phase('waiting');
   using _slot = await context.downloadSlots.acquire({ signal });
   if (context.content.stat(blob.digest)) return;
-  await using ingest = await context.content.ingest(`blob/${blob.digest}`, blob, { signal });
+  await using ingest = await context.content.ingest(DOWNLOAD_PREFIX + blob.digest, blob, { signal });
   progress.bytes('downloading', ingest.offset);
   const tee = ingest.offset === 0 ? options.tee?.() : undefined;
   try {

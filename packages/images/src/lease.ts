@@ -6,15 +6,41 @@ export interface Lease extends Disposable {
   add(refs: Iterable<NodeRef>): void;
 }
 
+export interface LeaseOptions {
+  /** How long the lease outlives a killed process, milliseconds; default: not at all. */
+  readonly outlives?: number;
+}
+
 /** A lease until disposed. Objects are leased before one looks whether they exist (see `@berth/state` leases). */
-export function openLease(context: ImageContext, purpose: string, refs: Iterable<NodeRef> = []): Lease {
-  const lease = context.leases.create(`images/${purpose}`);
+export function openLease(
+  context: ImageContext,
+  purpose: string,
+  refs: Iterable<NodeRef> = [],
+  options: LeaseOptions = {},
+): Lease {
+  const expiry =
+    options.outlives === undefined ? {} : { expiresAt: new Date(context.clock.now().getTime() + options.outlives) };
+  const lease = context.leases.create(`images/${purpose}`, expiry);
+  context.ownLeases.add(lease.id);
   const add = (more: Iterable<NodeRef>): void =>
     context.state.transaction(() => {
       for (const ref of more) lease.add(ref);
     });
   add(refs);
-  return { add, [Symbol.dispose]: () => lease[Symbol.dispose]() };
+  return {
+    add,
+    [Symbol.dispose]: () => {
+      context.ownLeases.delete(lease.id);
+      lease[Symbol.dispose]();
+    },
+  };
+}
+
+/** Ends the leases of this purpose that a killed process left. */
+export function endLeftLeases(context: ImageContext, purpose: string): void {
+  for (const lease of context.leases.list())
+    if (lease.purpose === `images/${purpose}` && !context.ownLeases.has(lease.id))
+      context.state.run('DELETE FROM leases WHERE id = ?', lease.id);
 }
 
 export const blobRef = (key: string): NodeRef => ({ kind: 'blob', key });

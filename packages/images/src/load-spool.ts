@@ -6,6 +6,9 @@ import { blobRef, type Lease } from './lease.ts';
 import { storeStream } from './store-stream.ts';
 import { readTar, type TarEntry } from './tar-read.ts';
 
+/** Refs of blobs that are being loaded. */
+export const LOAD_PREFIX = 'load/';
+
 /** A file of the archive that went into the store. */
 export interface SpooledBlob {
   readonly digest: Digest;
@@ -120,7 +123,7 @@ async function storeFile(
     if (stored.size === entry.size) return expected;
     throw dataLoss(`${path} of the archive has ${entry.size} bytes, but the blob of this digest has ${stored.size}`);
   }
-  await using ingest = await context.content.ingest(`load/${randomId()}`, expected, options);
+  await using ingest = await context.content.ingest(LOAD_PREFIX + randomId(), expected, options);
   try {
     for await (const chunk of entry.body) await ingest.write(chunk);
     await ingest.commit(expected);

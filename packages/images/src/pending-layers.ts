@@ -10,7 +10,7 @@ export class PendingLayers {
 
   hold(digest: Digest, lease: Lease): void {
     this.release(digest);
-    const timer = setTimeout(() => this.release(digest), PATIENCE).unref();
+    const timer = setTimeout(() => this.#expire(digest), PATIENCE).unref();
     this.#held.set(digest, { lease, timer });
   }
 
@@ -20,6 +20,14 @@ export class PendingLayers {
     this.#held.delete(digest);
     clearTimeout(held.timer);
     held.lease[Symbol.dispose]();
+  }
+
+  #expire(digest: Digest): void {
+    try {
+      this.release(digest);
+    } catch {
+      // The database was closed meanwhile; the lease ends with the process.
+    }
   }
 
   releaseAll(): void {

@@ -24,10 +24,15 @@ import { fetchBlob } from './fetch-blob.ts';
 import { bare } from './footprint.ts';
 import type { PullOptions, PullResult, RegistryCredential } from './image-service.ts';
 import { allOrNone, ensureLayers, planLayers } from './layer-work.ts';
-import { blobRef, type Lease, openLease, snapshotRef } from './lease.ts';
+import { blobRef, endLeftLeases, type Lease, openLease, snapshotRef } from './lease.ts';
 import { recordNameOf } from './names.ts';
 import { platformOf } from './resolve.ts';
 import { canUnpack } from './unpack.ts';
+
+/** How long the finished layers of a pull wait for the next try after the daemon was killed, milliseconds. */
+const RESUMABLE = 24 * 3600 * 1000;
+
+const purposeOf = (reference: Reference): string => `pull ${recordNameOf(reference)}`;
 
 /** One pull under way. */
 interface Pull {
@@ -51,7 +56,7 @@ export async function pull(context: ImageContext, name: string, options: PullOpt
   const target = bare(await repository.resolve(tagOrDigest, options));
   if (reference.digest !== undefined && target.digest !== reference.digest)
     throw invalid(`the registry answered ${target.digest} when asked for ${reference.digest}`);
-  using lease = openLease(context, 'pull');
+  using lease = openLease(context, purposeOf(reference), [], { outlives: RESUMABLE });
   const work: Pull = { context, reference, source: repository, lease, options };
   const { descriptor, manifest } = await fetchManifest(work, target);
   await fetchImage(work, descriptor, manifest);
@@ -143,6 +148,7 @@ function assign(pull: Pull, target: Descriptor): PullResult {
     context.records.setFacts(target.digest, { lastTagged: context.clock.now().getTime() });
     return context.records.put(recordNameOf(reference), target);
   });
+  endLeftLeases(context, purposeOf(reference));
   emitTransfer(context, 'pull', reference);
   const result = { reference: familiarString(reference), target, changed: before?.digest !== target.digest };
   const status = result.changed ? 'Downloaded newer image for' : 'Image is up to date for';

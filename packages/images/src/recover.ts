@@ -1,14 +1,35 @@
 import type { ImageContext } from './context.ts';
+import { DOWNLOAD_PREFIX } from './fetch-blob.ts';
 import { UNPACK_PREFIX } from './layer-work.ts';
+import { LOAD_PREFIX } from './load-spool.ts';
+import { STREAM_PREFIX } from './store-stream.ts';
+
+/** How long a partial download waits for the next pull, milliseconds. */
+const KEPT_DOWNLOAD = 7 * 24 * 3600 * 1000;
 
 /**
- * At daemon start, before any other call: removes the half-unpacked snapshots that a killed process left. Partial
- * downloads stay, for the next pull to go on with; leases are ended by `openLeases`.
+ * At daemon start, before any other call: removes what a killed process left half done and nobody can go on with.
+ * Partial downloads stay for the next pull, for a week; leases are ended by `openLeases`.
  */
 export async function recover(context: ImageContext): Promise<void> {
-  const left = [...context.snapshotter.list()].filter(
+  const snapshots = [...context.snapshotter.list()].filter(
     ({ kind, key }) => kind === 'active' && key.startsWith(UNPACK_PREFIX),
   );
-  for (const { key } of left) await context.snapshotter.remove(key);
-  if (left.length > 0) context.logger.info('removed half-unpacked layers of the last run', { count: left.length });
+  for (const { key } of snapshots) await context.snapshotter.remove(key);
+  const oldest = context.clock.now().getTime() - KEPT_DOWNLOAD;
+  const ingests = [...context.content.ingests()].filter(
+    ({ ref, updatedAt }) =>
+      ref.startsWith(STREAM_PREFIX) ||
+      ref.startsWith(LOAD_PREFIX) ||
+      (ref.startsWith(DOWNLOAD_PREFIX) && updatedAt.getTime() < oldest),
+  );
+  for (const { ref } of ingests) {
+    await using ingest = await context.content.ingest(ref);
+    await ingest.abort();
+  }
+  if (snapshots.length + ingests.length > 0)
+    context.logger.info('removed what the last run left half done', {
+      snapshots: snapshots.length,
+      ingests: ingests.length,
+    });
 }

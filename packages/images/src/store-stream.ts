@@ -3,6 +3,9 @@ import { type ByteStream, createDigester, type Descriptor, type Digest } from '@
 import type { ImageContext } from './context.ts';
 import { blobRef, type Lease } from './lease.ts';
 
+/** Refs of blobs whose digest is not known yet. */
+export const STREAM_PREFIX = 'stream/';
+
 /**
  * Stores bytes whose digest is not known before their end. Nothing stays when the stream fails. The blob is leased
  * before it exists.
@@ -14,7 +17,7 @@ export async function storeStream(
   mediaType: string,
   options: CallOptions = {},
 ): Promise<Descriptor> {
-  await using ingest = await context.content.ingest(`stream/${randomId()}`, undefined, options);
+  await using ingest = await context.content.ingest(STREAM_PREFIX + randomId(), undefined, options);
   try {
     const digester = createDigester();
     for await (const chunk of source) {
