@@ -67,10 +67,11 @@ test('sockets opened in a namespace serve there', async () => {
       fd: openSocketIn(netns, { type: 'tcp', address: '127.0.0.11', port: 5353 }),
     });
     const udp = createSocket('udp4');
+    const bound = once(udp, 'listening');
     udp.bind({ fd: openSocketIn(netns, { type: 'udp', address: '127.0.0.11', port: 5353 }) });
-    await once(udp, 'listening');
     udp.on('message', (message, from) => udp.send(`echo ${message}`, from.port, from.address));
     try {
+      await bound;
       const script = [
         'import socket',
         's=socket.create_connection(("127.0.0.11",5353)); print(s.makefile().read())',
