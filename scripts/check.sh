@@ -1,0 +1,16 @@
+#!/bin/sh
+# Type check, lint, format check and the architecture test: everything that needs neither root nor network.
+set -eu
+cd "$(dirname -- "$0")/.."
+node=$(sh scripts/node.sh)
+failed=
+step() {
+  printf '== %s\n' "$1"
+  shift
+  "$@" || failed=yes
+}
+step 'types' "$node" node_modules/typescript/bin/tsc -p .
+step 'lint and format' node_modules/.bin/biome check --no-errors-on-unmatched .
+step 'architecture' "$node" --test --test-reporter=dot 'tests/architecture/*.test.ts'
+[ -z "$failed" ] || { echo 'check: failed' >&2; exit 1; }
+echo 'check: passed'

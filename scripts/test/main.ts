@@ -1,0 +1,116 @@
+import { spawn } from 'node:child_process';
+import { parseArgs } from 'node:util';
+import { newSince, snapshotMachine } from '../../tests/harness/leaks.ts';
+import { createScratch } from '../scratch.ts';
+import { filesOf, STAGES, type Stage } from './stages.ts';
+
+interface Outcome {
+  readonly stage: Stage;
+  readonly result: 'passed' | 'failed' | 'skipped';
+  readonly seconds: number;
+  readonly note: string;
+}
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { only: { type: 'string' }, help: { type: 'boolean' } },
+});
+const unknown = positionals.filter((name) => !STAGES.some((stage) => stage.name === name));
+if (values.help || unknown.length > 0) {
+  console.log(
+    `usage: npm test -- [STAGE...] [--only PART_OF_A_PATH]\nstages: ${STAGES.map(({ name, about }) => `${name} (${about})`).join(', ')}`,
+  );
+  process.exit(values.help ? 0 : 2);
+}
+process.exitCode = await main(STAGES.filter(({ name }) => positionals.length === 0 || positionals.includes(name)));
+
+/** Runs the stages on a scratch file system, then looks for leaks. Returns the exit code. */
+async function main(stages: readonly Stage[]): Promise<number> {
+  const isRoot = process.getuid?.() === 0;
+  const stop = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stop.abort(signal));
+  await using scratch = isRoot ? await createScratch('test', { megabytes: 6000 }) : undefined;
+  if (scratch !== undefined) console.log(`test: data goes to ${scratch.path} (${scratch.kind})`);
+  const before = await snapshotMachine(scratch?.path);
+  const outcomes: Outcome[] = [];
+  for (const stage of stages) {
+    if (stop.signal.aborted) break;
+    outcomes.push(await runStage(stage, isRoot, scratch?.path, stop.signal));
+  }
+  const left = isRoot ? await leaks(before, scratch?.path) : [];
+  report(outcomes, left);
+  if (stop.signal.aborted) console.log(`test: stopped by ${stop.signal.reason}`);
+  return stop.signal.aborted || left.length > 0 || outcomes.some(({ result }) => result === 'failed') ? 1 : 0;
+}
+
+async function runStage(
+  stage: Stage,
+  isRoot: boolean,
+  scratch: string | undefined,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  const began = performance.now();
+  const outcome = (result: Outcome['result'], note = ''): Outcome => ({
+    stage,
+    result,
+    note,
+    seconds: (performance.now() - began) / 1000,
+  });
+  console.log(`\n=== ${stage.name}: ${stage.about}`);
+  if (stage.needsRoot && !isRoot) return outcome('skipped', 'needs root');
+  const files = filesOf(stage, values.only);
+  if (stage.script === undefined && files.length === 0) return outcome('skipped', 'no such test files');
+  const command = stage.script ?? [
+    process.execPath,
+    '--test',
+    `--test-concurrency=${stage.concurrency ?? 1}`,
+    '--test-timeout=240000',
+    '--test-reporter=spec',
+    ...files,
+  ];
+  const env = {
+    ...process.env,
+    ...(scratch === undefined ? {} : { BERTH_TEST_TMP: scratch }),
+    BERTH_NODE: process.execPath,
+  };
+  const code = await execute(command, env, signal);
+  return outcome(code === 0 ? 'passed' : 'failed');
+}
+
+/** Runs a command in a process group of its own, which gets our signals; resolves with its exit code. */
+function execute(command: readonly string[], env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<number> {
+  const { promise, resolve, reject } = Promise.withResolvers<number>();
+  const [program = '', ...args] = command;
+  const child = spawn(program, args, { stdio: ['ignore', 'inherit', 'inherit'], env, detached: true });
+  const forward = (): void => {
+    if (child.pid !== undefined) process.kill(-child.pid, 'SIGTERM');
+  };
+  signal.addEventListener('abort', forward);
+  child.once('error', reject);
+  child.once('exit', (code) => {
+    signal.removeEventListener('abort', forward);
+    resolve(code ?? 1);
+  });
+  return promise;
+}
+
+/** What is new on the machine, after a moment for the kernel to take down what was just let go. */
+async function leaks(before: ReadonlySet<string>, scratch: string | undefined): Promise<readonly string[]> {
+  for (let attempt = 0; ; attempt++) {
+    const left = newSince(before, await snapshotMachine(scratch));
+    if (left.length === 0 || attempt === 10) return left;
+    await new Promise((resolve) => setTimeout(resolve, 500));
+  }
+}
+
+function report(outcomes: readonly Outcome[], left: readonly string[]): void {
+  console.log('\n=== summary');
+  for (const { stage, result, seconds, note } of outcomes)
+    console.log(`${result.padEnd(8)} ${stage.name.padEnd(12)} ${seconds.toFixed(1).padStart(6)} s  ${note}`);
+  console.log(
+    left.length === 0
+      ? 'passed   leaks               nothing left on the machine'
+      : 'failed   leaks               left on the machine:',
+  );
+  for (const thing of left) console.log(`           ${thing}`);
+}

@@ -1,0 +1,49 @@
+import { globSync } from 'node:fs';
+
+/** A part of the whole test run, in the order it runs. */
+export interface Stage {
+  readonly name: string;
+  readonly about: string;
+  /** Test files; none means that the stage is a script of its own. */
+  readonly files?: string;
+  readonly script?: readonly string[];
+  /** Test files at a time. */
+  readonly concurrency?: number;
+  readonly needsRoot?: boolean;
+}
+
+export const STAGES: readonly Stage[] = [
+  { name: 'check', about: 'types, lint, format, architecture', script: ['sh', 'scripts/check.sh'] },
+  {
+    name: 'unit',
+    about: 'beside the sources, no root, no network',
+    files: 'packages/*/src/**/*.test.ts',
+    concurrency: 2,
+  },
+  {
+    name: 'linux',
+    about: 'one package against the kernel',
+    files: 'tests/linux/**/*.test.ts',
+    concurrency: 2,
+    needsRoot: true,
+  },
+  {
+    name: 'conformance',
+    about: 'berthd from outside',
+    files: 'tests/conformance/**/*.test.ts',
+    concurrency: 2,
+    needsRoot: true,
+  },
+  {
+    name: 'fuzz',
+    about: 'hostile and random input',
+    files: 'tests/fuzz/**/*.test.ts',
+    concurrency: 2,
+    needsRoot: true,
+  },
+];
+
+export function filesOf(stage: Stage, only: string | undefined): readonly string[] {
+  const found = stage.files === undefined ? [] : globSync(stage.files).toSorted();
+  return only === undefined ? found : found.filter((path) => path.includes(only));
+}
