@@ -1,4 +1,4 @@
-import { type CallOptions, conflict, deadline, invalid, notFound, randomId } from '@berth/base';
+import { type CallOptions, conflict, deadline, invalid, messageOf, notFound, randomId } from '@berth/base';
 import type { ExecStarted, Process } from '@berth/runtime';
 import { type ClientStreams, pump } from './attach.ts';
 import type { Container } from './container.ts';
@@ -66,44 +66,67 @@ export interface StartedExec {
   run(client: ClientStreams, options: { readonly signal: AbortSignal }): Promise<void>;
 }
 
-/** Starts an exec instance. With `detach` it returns once the process runs; else `run` on the result pumps its streams. */
+/** Starts an exec instance: with `detach` before it returns, else by `run` on the result, which also tells the client why it could not. */
 export async function startExec(
   deps: ContainerDeps,
   id: string,
   options: CallOptions & { readonly detach: boolean; readonly consoleSize?: readonly number[] | null },
 ): Promise<StartedExec> {
   const exec = getExec(deps, id);
-  const container = runningContainer(deps, exec.containerId);
-  if (exec.exitCode !== undefined) throw conflict(`Error: Exec command ${id} has already run`);
-  if (exec.running) throw conflict(`Error: Exec command ${id} is already running`);
-  exec.running = true;
+  assertStartable(deps, exec);
+  if (options.detach) {
+    await beginExec(deps, exec, options);
+    return { tty: exec.settings.tty, run: async () => undefined };
+  }
   const { settings } = exec;
-  const wantsInput = settings.attachStdin && !options.detach;
+  return {
+    tty: settings.tty,
+    async run(client, { signal }) {
+      const streams = await beginExec(deps, exec, options).catch(async (error: unknown) => {
+        // The connection is a stream by now: clients show what it carries, and ask `inspect` for the exit code.
+        await client.write('stdout', Buffer.from(`${messageOf(error)}\r\n`));
+        return undefined;
+      });
+      if (!streams) return;
+      await pump(streams, client, {
+        signal,
+        stdin: settings.attachStdin,
+        stdout: settings.attachStdout,
+        stderr: settings.attachStderr,
+        closeStdin: true,
+        ...(settings.tty ? { detachKeys: parseDetachKeys(settings.detachKeys) } : {}),
+      });
+    },
+  };
+}
+
+function assertStartable(deps: ContainerDeps, exec: ExecRecord): Container {
+  const container = runningContainer(deps, exec.containerId);
+  if (exec.exitCode !== undefined) throw conflict(`Error: Exec command ${exec.id} has already run`);
+  if (exec.running) throw conflict(`Error: Exec command ${exec.id} is already running`);
+  return container;
+}
+
+async function beginExec(
+  deps: ContainerDeps,
+  exec: ExecRecord,
+  options: { readonly detach: boolean; readonly consoleSize?: readonly number[] | null },
+): Promise<ExecStarted['streams']> {
+  const container = assertStartable(deps, exec);
+  exec.running = true;
+  const { id, settings } = exec;
   try {
     const started = await launchExec(
       deps,
       container,
-      { id, settings, stdin: wantsInput, attach: !options.detach },
+      { id, settings, stdin: settings.attachStdin && !options.detach, attach: !options.detach },
       options.consoleSize,
     );
     exec.process = started.process;
     exec.pid = started.process.pid;
     watchExec(deps, container, exec, started.process);
     emitContainer(deps, container, `exec_start: ${SHOWN_COMMAND(settings.cmd)}`, { execID: id });
-    return {
-      tty: settings.tty,
-      async run(client, { signal }) {
-        if (!started.streams) return;
-        await pump(started.streams, client, {
-          signal,
-          stdin: wantsInput,
-          stdout: settings.attachStdout,
-          stderr: settings.attachStderr,
-          closeStdin: true,
-          ...(settings.tty ? { detachKeys: parseDetachKeys(settings.detachKeys) } : {}),
-        });
-      },
-    };
+    return started.streams;
   } catch (error) {
     exec.running = false;
     exec.exitCode = exitCodeOf(error);

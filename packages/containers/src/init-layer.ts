@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { isKind, randomId } from '@berth/base';
 import { withMounts } from '@berth/linux';
 import type { ContainerDeps } from './deps.ts';
-import { makeDirectoryInRoot, makeFileInRoot } from './root-path.ts';
+import { makeDirectoryInRoot, makeFileInRoot, makeLinkInRoot } from './root-path.ts';
 
 const DIRECTORIES = ['/dev/pts', '/dev/shm', '/proc', '/sys'];
 const FILES = ['/.dockerenv', '/dev/console', '/etc/hostname', '/etc/hosts', '/etc/resolv.conf'];
@@ -42,6 +42,7 @@ async function buildInitLayer(deps: ContainerDeps, key: string, image: string | 
     await withMounts(await deps.snapshotter.mounts(draft, { volatile: true }), deps.paths.mounts, async (root) => {
       for (const path of DIRECTORIES) makeDirectoryInRoot(root, path);
       for (const path of FILES) makeFileInRoot(root, path);
+      makeLinkInRoot(root, '/etc/mtab', '/proc/mounts');
     });
     await deps.snapshotter.commit(key, draft);
   } catch (error) {

@@ -7,10 +7,10 @@ import { emitContainer } from './events.ts';
 export async function pause(deps: ContainerDeps, nameOrId: string): Promise<void> {
   const container = deps.store.get(nameOrId);
   using _held = await deps.lock.acquire(container.id);
-  if (container.is('paused')) throw conflict(`Container ${nameOrId} is already paused`);
+  if (container.is('paused')) throw conflict(`Container ${container.id} is already paused`);
   if (container.is('restarting'))
-    throw conflict(`Container ${nameOrId} is restarting, wait until the container is running`);
-  if (!container.is('running')) throw conflict(`Container ${nameOrId} is not running`);
+    throw conflict(`Container ${container.id} is restarting, wait until the container is running`);
+  if (!container.is('running')) throw conflict(`container ${container.id} is not running`);
   await runtimeOf(deps, container).pause(container.id);
   deps.store.setState(container, { status: 'paused' });
   container.health?.suspend();
@@ -20,7 +20,7 @@ export async function pause(deps: ContainerDeps, nameOrId: string): Promise<void
 export async function unpause(deps: ContainerDeps, nameOrId: string): Promise<void> {
   const container = deps.store.get(nameOrId);
   using _held = await deps.lock.acquire(container.id);
-  if (!container.is('paused')) throw conflict(`Container ${nameOrId} is not paused`);
+  if (!container.is('paused')) throw conflict(`Container ${container.id} is not paused`);
   await runtimeOf(deps, container).resume(container.id);
   deps.store.setState(container, { status: 'running' });
   container.health?.proceed();

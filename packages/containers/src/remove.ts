@@ -27,7 +27,7 @@ export async function remove(
       const advice = container.is('paused')
         ? 'unpause and then stop the container before removal or force remove'
         : 'stop the container before removal or force remove';
-      throw conflict(`cannot remove container "${container.name}": container is ${container.state.status}: ${advice}`);
+      throw conflict(`cannot remove container "/${container.name}": container is ${container.state.status}: ${advice}`);
     }
     await killForRemoval(deps, container);
   }

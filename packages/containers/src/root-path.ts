@@ -1,4 +1,5 @@
-import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, symlinkSync } from 'node:fs';
+import { isKind } from '@berth/base';
 import { O, openBeneath, RESOLVE, tryOpenBeneath } from '@berth/linux';
 
 /**
@@ -25,7 +26,10 @@ export async function withPathInRoot<T>(
   }
 }
 
-/** Makes a directory and its parents inside `root`, following links within it only; existing ones are left alone. */
+/**
+ * Makes a directory and its parents inside `root`, following links within it only; existing ones are left alone.
+ * `conflict` where a file is in the way.
+ */
 export function makeDirectoryInRoot(root: string, path: string, mode = 0o755): void {
   const rootFd = openSync(root, O.path | O.directory);
   let at = '';
@@ -34,7 +38,7 @@ export function makeDirectoryInRoot(root: string, path: string, mode = 0o755): v
       const parent = openBeneath(rootFd, at === '' ? '.' : at, O.path | O.directory, RESOLVE.inRoot);
       try {
         at = `${at}/${name}`;
-        const found = tryOpenBeneath(rootFd, at, O.path, RESOLVE.inRoot);
+        const found = tryOpenBeneath(rootFd, at, O.path | O.directory, RESOLVE.inRoot);
         if (found >= 0) closeSync(found);
         else mkdirSync(`/proc/self/fd/${parent}/${name}`, { mode });
       } finally {
@@ -57,6 +61,25 @@ export function makeFileInRoot(root: string, path: string): void {
     }
     makeDirectoryInRoot(root, path.slice(0, path.lastIndexOf('/')));
     closeSync(openBeneath(rootFd, path, O.wronly | O.creat | O.excl, RESOLVE.inRoot, 0o755));
+  } finally {
+    closeSync(rootFd);
+  }
+}
+
+/** A symbolic link (with the directories above it) inside `root`; whatever is there already stays. */
+export function makeLinkInRoot(root: string, path: string, target: string): void {
+  const [directory, name] = [path.slice(0, path.lastIndexOf('/')), path.slice(path.lastIndexOf('/') + 1)];
+  makeDirectoryInRoot(root, directory);
+  const rootFd = openSync(root, O.path | O.directory);
+  try {
+    const parent = openBeneath(rootFd, directory, O.path | O.directory, RESOLVE.inRoot);
+    try {
+      symlinkSync(target, `/proc/self/fd/${parent}/${name}`);
+    } catch (error) {
+      if (!isKind(error, 'conflict')) throw error;
+    } finally {
+      closeSync(parent);
+    }
   } finally {
     closeSync(rootFd);
   }

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { conflict, internal, invalid } from '@berth/base';
+import { conflict, internal, invalid, isKind } from '@berth/base';
 import type { SpecDevice, SpecInput, SpecMount, SpecNamespace, SpecNamespaces, SpecResources } from '@berth/runtime';
 import { resolveUser } from '@berth/runtime';
 import type { Container } from './container.ts';
@@ -23,7 +23,7 @@ export async function specInputFor(
   const { settings, host } = container.record;
   const user = await resolveUser(resources.rootfs, settings.user, host.groupAdd ?? []);
   const cwd = settings.workingDir || '/';
-  if (cwd !== '/') makeDirectoryInRoot(resources.rootfs, cwd);
+  makeWorkingDirectory(resources.rootfs, cwd);
   const security = securityOptions(host);
   return {
     host: deps.host,
@@ -57,6 +57,15 @@ export async function specInputFor(
     annotations: host.annotations ?? {},
     ...initOf(deps, host),
   };
+}
+
+function makeWorkingDirectory(rootfs: string, path: string): void {
+  if (path === '/') return;
+  try {
+    makeDirectoryInRoot(rootfs, path);
+  } catch (cause) {
+    throw isKind(cause, 'invalid', 'conflict') ? invalid(`Cannot mkdir: ${path} is not a directory`, { cause }) : cause;
+  }
 }
 
 /** dockerd's own variables, then the user's, which win. */

@@ -66,7 +66,7 @@ async function launch(deps: ContainerDeps, container: Container): Promise<Task> 
     const input = await specInputFor(deps, container, resources);
     container.specInput = input;
     const bundle = containerDirectory(deps, container.id);
-    await writeFile(join(bundle, 'config.json'), encodeSpec(buildRuntimeSpec(input)));
+    await writeFile(join(bundle, 'config.json'), encodeSpec(runtime.adapt(buildRuntimeSpec(input))));
     const { settings, logPath } = container.record;
     return await deps.monitor.launch({
       id: container.id,

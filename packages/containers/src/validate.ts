@@ -1,5 +1,7 @@
-import { invalid } from '@berth/base';
+import { cpus } from 'node:os';
+import { invalid, messageOf } from '@berth/base';
 import { parseLogConfig } from '@berth/logs';
+import { normalizeCapability } from '@berth/runtime';
 import type { ContainerSettings, HostSettings, RestartPolicy } from './types.ts';
 
 const NAMED_RESTARTS = new Set(['', 'no', 'always', 'unless-stopped', 'on-failure']);
@@ -18,6 +20,7 @@ export function validateCreate(settings: ContainerSettings, host: HostSettings):
   validateHealth(settings);
   validateRestart(host.restartPolicy, host.autoRemove ?? false);
   validateNamespaces(host);
+  validateCapabilities(host);
   validateResources(host);
   parseLogConfig(host.logConfig?.type ?? '', host.logConfig?.config ?? {});
   if ((host.deviceRequests ?? []).length > 0)
@@ -61,6 +64,20 @@ export function validateRestart(policy: RestartPolicy | undefined, autoRemove: b
     throw invalid("can't create 'AutoRemove' container with restart policy");
 }
 
+function validateCapabilities(host: HostSettings): void {
+  for (const [names, field] of [
+    [host.capAdd, 'CapAdd'],
+    [host.capDrop, 'CapDrop'],
+  ] as const)
+    for (const name of names ?? []) {
+      try {
+        normalizeCapability(name);
+      } catch (cause) {
+        throw invalid(`invalid ${field}: ${messageOf(cause)}`, { cause });
+      }
+    }
+}
+
 function validateNamespaces(host: HostSettings): void {
   for (const [value, what] of [
     [host.pidMode, 'PID'],
@@ -97,12 +114,23 @@ export function validateResources(host: HostSettings): void {
   if (quota > 0 && quota < 1000) throw invalid('CPU cfs quota can not be less than 1ms (i.e. 1000)');
   const weight = host.blkioWeight ?? 0;
   if (weight !== 0 && (weight < 10 || weight > 1000)) throw invalid('Range of blkio weight is from 10 to 1000');
-  for (const set of [host.cpusetCpus, host.cpusetMems])
-    if (set && !/^\d+(-\d+)?(,\d+(-\d+)?)*$/.test(set)) throw invalid(`Invalid value ${set} for cpuset cpus`);
+  validateCpuset(host);
   if ((host.shmSize ?? 0) < 0) throw invalid('SHM size can not be less than 0');
   for (const limit of host.ulimits ?? [])
     if (limit.hard !== -1 && limit.soft > limit.hard)
       throw invalid(`ulimit soft limit must be less than or equal to hard limit: ${limit.soft} > ${limit.hard}`);
+}
+
+function validateCpuset(host: HostSettings): void {
+  for (const [set, field] of [
+    [host.cpusetCpus, 'cpus'],
+    [host.cpusetMems, 'mems'],
+  ] as const)
+    if (set && !/^\d+(-\d+)?(,\d+(-\d+)?)*$/.test(set)) throw invalid(`Invalid value ${set} for cpuset ${field}`);
+  const last = cpus().length - 1;
+  const highest = Math.max(-1, ...(host.cpusetCpus ?? '').split(/[,-]/).filter(Boolean).map(Number));
+  if (highest > last)
+    throw invalid(`Requested CPUs are not available - requested ${host.cpusetCpus}, available: 0-${last}`);
 }
 
 const SIGNALS: Readonly<Record<string, number>> = {

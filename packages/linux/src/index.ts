@@ -15,6 +15,7 @@ export * from './nft.ts';
 export * from './open-socket.ts';
 export * from './proc.ts';
 export * from './process-control.ts';
+export * from './seccomp.ts';
 export * from './seqpacket.ts';
 export { SyscallError } from './syscall-error.ts';
 export * from './xattr.ts';

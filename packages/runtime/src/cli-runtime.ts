@@ -10,11 +10,13 @@ import {
   unavailable,
 } from '@berth/base';
 import { type CommandResult, runCommand } from '@berth/linux';
+import type { RuntimeSpec } from '@berth/oci';
 import type { ExitStatus, OciRuntime, RunIo, RuntimeState, RuntimeVersion } from './oci-runtime.ts';
 import { probeRuntime } from './probe-runtime.ts';
 import { runForeground } from './run-foreground.ts';
 import { complaintOf } from './runtime-error.ts';
 import { flavourOf, type RuntimeFlavour } from './runtime-flavour.ts';
+import { CompiledFilters } from './spec/compiled-filters.ts';
 
 export interface CliRuntimeOptions {
   readonly name: string;
@@ -52,6 +54,7 @@ class CliRuntime implements OciRuntime {
   readonly #root: string;
   readonly #flavour: RuntimeFlavour;
   readonly #globalArgs: readonly string[];
+  readonly #filters = new CompiledFilters();
   readonly #probing = new SingleFlight<RuntimeVersion>();
   #version: RuntimeVersion | undefined;
 
@@ -90,6 +93,12 @@ class CliRuntime implements OciRuntime {
     if (held === '') return '';
     const first = held.split(' ')[0];
     return ` (the host has cgroup v1 but its unified hierarchy holds ${held}; mounting those as v1 helps: mkdir -p /sys/fs/cgroup/${first} && mount -t cgroup -o ${first} cgroup /sys/fs/cgroup/${first})`;
+  }
+
+  adapt(spec: RuntimeSpec): RuntimeSpec {
+    return this.#flavour.filterAnnotation === undefined
+      ? spec
+      : this.#filters.apply(spec, this.#flavour.filterAnnotation);
   }
 
   async #call(id: string, args: readonly string[], options: CallOptions): Promise<CommandResult> {

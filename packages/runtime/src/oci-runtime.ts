@@ -1,4 +1,5 @@
 import type { CallOptions } from '@berth/base';
+import type { RuntimeSpec } from '@berth/oci';
 
 /**
  * An OCI runtime (runc, crun) driven through its command line, per the runtime-spec's operations.
@@ -16,6 +17,8 @@ export interface OciRuntime {
   readonly path: string;
   /** Runs a throw-away container once; throws `unavailable` saying why when this runtime does not work on this host. */
   probe(options?: CallOptions): Promise<RuntimeVersion>;
+  /** The specification as this runtime takes it quickest; the same container results. */
+  adapt(spec: RuntimeSpec): RuntimeSpec;
   start(id: string, options?: CallOptions): Promise<void>;
   kill(id: string, signal: number, options?: CallOptions & { readonly all?: boolean }): Promise<void>;
   pause(id: string, options?: CallOptions): Promise<void>;

@@ -10,12 +10,20 @@ export interface RuntimeFlavour {
    * process: crun's init reads a byte we write, runc's writes a byte we read.
    */
   readonly startGate: 'write' | 'read' | undefined;
+  /** Annotation under which it takes a compiled seccomp filter, base64, instead of compiling the rules at every start. */
+  readonly filterAnnotation?: string;
   /** All it keeps of an exited container is `<root>/<id>` and the cgroups, which we can remove ourselves. */
   readonly plainState: boolean;
 }
 
 const FLAVOURS: Readonly<Record<RuntimeFlavour['name'], RuntimeFlavour>> = {
-  crun: { name: 'crun', globalArgs: ['--cgroup-manager', 'cgroupfs'], startGate: 'write', plainState: true },
+  crun: {
+    name: 'crun',
+    globalArgs: ['--cgroup-manager', 'cgroupfs'],
+    startGate: 'write',
+    filterAnnotation: 'run.oci.seccomp_bpf_data',
+    plainState: true,
+  },
   runc: { name: 'runc', globalArgs: [], startGate: 'read', plainState: true },
   other: { name: 'other', globalArgs: [], startGate: undefined, plainState: false },
 };

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { type CallOptions, EngineError, isKind, randomId, throwIfAborted, wrap } from '@berth/base';
 import type { HostsFileInput } from '@berth/networks';
 import { digestOf } from '@berth/oci';
-import { buildRuntimeSpec, type SpecMount } from '@berth/runtime';
+import { buildRuntimeSpec, encodeSpec, type SpecMount } from '@berth/runtime';
 import type { RunSpec } from '../graph/op-spec.ts';
 import type { BuildOp, OpProgress } from '../solve/build-op.ts';
 import { combineKey, inputParts } from '../solve/cache-key.ts';
@@ -91,7 +91,7 @@ async function execute(spec: RunSpec, context: OpContext, step: Step, options: C
     namespaces: { network: step.network.namespace },
     ...(context.run.shmSize === undefined ? {} : { shm: { size: context.run.shmSize } }),
   });
-  writeFileSync(join(step.bundle, 'config.json'), JSON.stringify(config), { mode: 0o600 });
+  writeFileSync(join(step.bundle, 'config.json'), encodeSpec(context.runtime.adapt(config)), { mode: 0o600 });
   await runToEnd(spec, context, step, options);
 }
 

@@ -30,7 +30,8 @@ export interface ExecProcessInput {
 const userOf = (user: SpecUser): RuntimeProcess['user'] => ({
   uid: user.uid,
   gid: user.gid,
-  ...(user.additionalGids?.length ? { additionalGids: user.additionalGids } : {}),
+  // The primary group too: else a setgid program could shed it and get past a mode that denies the group.
+  additionalGids: [...new Set([user.gid, ...(user.additionalGids ?? [])])],
 });
 
 const common = (input: SpecInput, uid: number, privileged: boolean): Partial<RuntimeProcess> => {
