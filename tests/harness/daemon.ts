@@ -21,6 +21,8 @@ export interface StartDaemonOptions {
   readonly logLevel?: 'debug' | 'info' | 'warn' | 'error';
   /** Milliseconds until `/_ping` must answer; 20,000 unless told. */
   readonly readyMs?: number;
+  /** Keep a terminal's ^C from berthd, for a program that takes it down itself. */
+  readonly detached?: boolean;
 }
 
 export interface ApiAnswer {
@@ -105,6 +107,7 @@ function createDaemon(options: StartDaemonOptions, root: string, removeRoot: () 
     DOCKER_CONFIG: configDirectory,
     DOCKER_BUILDKIT: '0',
     DOCKER_CLI_HINTS: 'false',
+    NODE_COMPILE_CACHE: join(CHECKOUT, '.berth/cache/compile'),
   };
   const cleared = { DOCKER_CONTEXT: undefined, DOCKER_TLS_VERIFY: undefined, DOCKER_CERT_PATH: undefined };
   let process_: ChildProcess | undefined;
@@ -166,6 +169,7 @@ function createDaemon(options: StartDaemonOptions, root: string, removeRoot: () 
         stdio: ['ignore', sink, sink],
         env: { ...process.env, BERTH_NODE: process.execPath, ...options.env },
         cwd: root,
+        detached: options.detached ?? false,
       });
     } finally {
       closeSync(sink);
