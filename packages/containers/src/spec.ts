@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { conflict, internal, invalid, isKind } from '@berth/base';
+import { conflict, errnoOf, internal, invalid, isKind } from '@berth/base';
 import type { SpecDevice, SpecInput, SpecMount, SpecNamespace, SpecNamespaces, SpecResources } from '@berth/runtime';
 import { resolveUser } from '@berth/runtime';
 import type { Container } from './container.ts';
@@ -64,7 +64,9 @@ function makeWorkingDirectory(rootfs: string, path: string): void {
   try {
     makeDirectoryInRoot(rootfs, path);
   } catch (cause) {
-    throw isKind(cause, 'invalid', 'conflict') ? invalid(`Cannot mkdir: ${path} is not a directory`, { cause }) : cause;
+    throw isKind(cause, 'conflict') || errnoOf(cause) === 'ENOTDIR'
+      ? invalid(`Cannot mkdir: ${path} is not a directory`, { cause })
+      : cause;
   }
 }
 

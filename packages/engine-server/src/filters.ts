@@ -47,7 +47,7 @@ export function matchContainer(
   all('label!', (value) => (c) => !labelTest(value)(c));
   any('status', statusTest);
   any('exited', (value) => exitedTest(value));
-  any('health', (value) => (c) => (c.state.health?.status ?? 'none') === value);
+  any('health', healthTest);
   any(
     'volume',
     (value) => (c) => c.record.mounts.some((m) => m.name === value || m.destination === value || m.source === value),
@@ -56,7 +56,7 @@ export function matchContainer(
   any('publish', (value) => publishTest(services, value));
   any('expose', (value) => exposeTest(value));
   any('ancestor', (value) => ancestorTest(value));
-  all('is-task', (value) => () => value !== 'true');
+  all('is-task', taskTest);
   const before = filters['before']?.[0] ?? bounds.before;
   const since = filters['since']?.[0] ?? bounds.since;
   if (before) tests.push(olderThan(services.containers.get(before)));
@@ -101,6 +101,18 @@ const STATUSES = ['created', 'running', 'paused', 'restarting', 'removing', 'exi
 function statusTest(value: string): Test {
   if (!STATUSES.includes(value)) throw invalid(`invalid filter 'status=${value}'`);
   return (c) => c.state.status === value;
+}
+
+function healthTest(value: string): Test {
+  if (!['starting', 'healthy', 'unhealthy', 'none'].includes(value))
+    throw invalid(`Unrecognised filter value for health: ${value}`);
+  return (c) => (c.state.health?.status ?? 'none') === value;
+}
+
+/** Nothing here is a task of a swarm. */
+function taskTest(value: string): Test {
+  if (!['true', '1', 'false', '0'].includes(value)) throw invalid(`invalid filter 'is-task=[${value}]'`);
+  return () => value === 'false' || value === '0';
 }
 
 function exitedTest(value: string): Test {

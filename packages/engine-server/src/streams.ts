@@ -1,12 +1,19 @@
 import type { Duplex } from 'node:stream';
 import type { ClientStreams } from '@berth/containers';
-import { frameHeader } from '@berth/engine-api';
-import { writeTo } from '@berth/http';
+import { atLeast, frameHeader } from '@berth/engine-api';
+import { type Exchange, writeTo } from '@berth/http';
 
 export const STREAM_TYPES = {
   raw: 'application/vnd.docker.raw-stream',
   multiplexed: 'application/vnd.docker.multiplexed-stream',
 } as const;
+
+/** What a hijacked connection carries. Clients that do not ask for an upgrade know the raw type only, framed or not. */
+export function streamType(headers: Exchange['headers'], tty: boolean, version: string): string {
+  return !tty && headers.upgrade?.toLowerCase() === 'tcp' && atLeast(version, '1.42')
+    ? STREAM_TYPES.multiplexed
+    : STREAM_TYPES.raw;
+}
 
 /** A hijacked connection as the container service sees it: output framed unless there is a terminal. */
 export function clientStreams(socket: Duplex, tty: boolean): ClientStreams & { end(): void } {

@@ -135,7 +135,7 @@ export function renderSummary(
     Names: [`/${record.name}`],
     Image: record.settings.image,
     ImageID: record.image.id,
-    Command: commandOf(record.settings).join(' '),
+    Command: commandText(commandOf(record.settings)),
     Created: Math.floor(record.createdAt.getTime() / 1000),
     Ports: renderPortList(container, endpoints),
     ...(sizes ? { SizeRw: sizes.rw, SizeRootFs: sizes.rootFs } : {}),
@@ -146,6 +146,11 @@ export function renderSummary(
     NetworkSettings: { Networks: renderNetworks(services, container, endpoints) },
     Mounts: record.mounts.filter((m) => m.type !== 'tmpfs').map((m) => renderMount(services, m)),
   };
+}
+
+/** Arguments with spaces in quotes, as dockerd lists a command. */
+function commandText([path = '', ...args]: readonly string[]): string {
+  return [path, ...args.map((arg) => (arg.includes(' ') ? `'${arg}'` : arg))].join(' ');
 }
 
 /** `Up 5 minutes (healthy)`, `Exited (0) 2 hours ago`. */

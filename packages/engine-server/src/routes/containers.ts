@@ -24,7 +24,7 @@ import { renderInspect, renderSummary, type Sizes } from '../render/containers.t
 import { renderStats } from '../render/stats.ts';
 import { type Call, handle, type RouteFactory } from '../route.ts';
 import type { EngineServices } from '../services.ts';
-import { clientStreams, STREAM_TYPES } from '../streams.ts';
+import { clientStreams, STREAM_TYPES, streamType } from '../streams.ts';
 import { parseTimeQuery } from '../time.ts';
 
 const list = handle('ContainerList', async ({ query, services, exchange }) => {
@@ -240,8 +240,7 @@ const attach = handle('ContainerAttach', async ({ params, query, services, excha
     ...(query.detachKeys ? { detachKeys: query.detachKeys } : {}),
   };
   const attachment = services.containers.attach(params.id, request);
-  const multiplexed = !attachment.tty && atLeast(version, '1.42');
-  const socket = await exchange.hijack({ contentType: multiplexed ? STREAM_TYPES.multiplexed : STREAM_TYPES.raw });
+  const socket = await exchange.hijack({ contentType: streamType(exchange.headers, attachment.tty, version) });
   const client = clientStreams(socket, attachment.tty);
   try {
     await attachment.run(client, { signal });

@@ -1,6 +1,5 @@
-import { atLeast } from '@berth/engine-api';
 import { handle, type RouteFactory } from '../route.ts';
-import { clientStreams, STREAM_TYPES } from '../streams.ts';
+import { clientStreams, streamType } from '../streams.ts';
 import { sizeOf } from './containers.ts';
 
 const create = handle('ContainerExec', async ({ params, body, services, exchange }) => {
@@ -31,8 +30,7 @@ const start = handle('ExecStart', async ({ params, body, services, exchange, ver
     await exchange.reply.empty(200);
     return;
   }
-  const multiplexed = !started.tty && atLeast(version, '1.42');
-  const socket = await exchange.hijack({ contentType: multiplexed ? STREAM_TYPES.multiplexed : STREAM_TYPES.raw });
+  const socket = await exchange.hijack({ contentType: streamType(exchange.headers, started.tty, version) });
   const client = clientStreams(socket, started.tty);
   try {
     await started.run(client, { signal });
