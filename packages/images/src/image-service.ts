@@ -1,5 +1,6 @@
 import type { CallOptions } from '@berth/base';
 import type { ByteStream, Descriptor, Digest, ImageConfigDocument, ImageRunConfig, Platform } from '@berth/oci';
+import type { RegistryCredential } from '@berth/registry-client';
 
 /**
  * Images by name: what the Engine API, the builder and the container service use. One file a verb behind it.
@@ -73,12 +74,7 @@ export interface ResolvedImage {
 
 export type { ConfigHistory, HealthConfig, ImageConfigDocument, ImageRunConfig } from '@berth/oci';
 
-export interface RegistryCredential {
-  readonly username?: string;
-  readonly password?: string;
-  readonly identityToken?: string;
-  readonly registryToken?: string;
-}
+export type { RegistryCredential } from '@berth/registry-client';
 
 /** Typed progress; engine-server renders docker's JSON stream from it, the CLI its bars. */
 export type TransferEvent =
