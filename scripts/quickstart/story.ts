@@ -52,6 +52,7 @@ export async function tellStory({ shell, baseTar, registry }: StoryOptions): Pro
   const pushed = await type(['berth', 'push', `${shipped}:changed`], /digest: sha256:[0-9a-f]{64}/);
   const digest = /digest: (sha256:[0-9a-f]{64})/.exec(pushed.stdout)?.[1] ?? '';
   await type(['berth', 'rmi', `${shipped}:changed`, 'hello:changed', 'hello', 'busybox'], /Deleted: sha256:/);
+  await type(['berth', 'builder', 'prune', '-a', '-f'], /Total/);
   const empty = await type(['berth', 'images', '-q']);
   if (empty.stdout.trim() !== '') throw new Error('images are left after all were removed');
   await type(['berth', 'pull', `${shipped}@${digest}`], new RegExp(digest));
