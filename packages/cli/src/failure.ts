@@ -25,7 +25,7 @@ export function report(error: unknown, { debug }: ReportOptions): number {
   }
   process.stderr.write(`${describe(error)}\n`);
   if (debug && error instanceof Error) process.stderr.write(`${causes(error)}\n`);
-  return error instanceof Error && error.name === 'TemplateError' ? 64 : 1;
+  return 1;
 }
 
 /** The message with the marks of where it came from. */

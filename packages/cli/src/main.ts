@@ -99,7 +99,7 @@ async function helpOf(command: Command, path: string): Promise<number> {
   return 0;
 }
 
-function checkCount({ args: [least, most], usage, summary }: Command, path: string, count: number): void {
+function checkCount({ args: [least, most], usage }: Command, path: string, count: number): void {
   if (count >= least && count <= most) return;
   const plural = (n: number): string => `${n} argument${n === 1 ? '' : 's'}`;
   const wanted =
@@ -111,7 +111,7 @@ function checkCount({ args: [least, most], usage, summary }: Command, path: stri
           ? `requires at least ${plural(least)}`
           : `requires at most ${plural(most)}`;
   throw new UsageError(
-    `'${path}' ${wanted}\n\nUsage:  ${path} ${usage}\n\nSee '${path} --help' for more information\n\n${summary}`,
+    `${PROGRAM}: '${path}' ${wanted}\n\nUsage:  ${path} ${usage}\n\nRun '${path} --help' for more information`,
   );
 }
 

@@ -35,7 +35,7 @@ export async function printList<R>(context: Context, rows: readonly R[], options
     return;
   }
   if (format === 'json' || format === '{{json .}}') {
-    for (const row of rows) context.print(JSON.stringify(record(columns, row)));
+    for (const row of rows) context.print(JSON.stringify(sorted(record(columns, row))));
     return;
   }
   await printTemplated(context, rows, columns, format);
@@ -69,20 +69,32 @@ function withMethods(row: Record<string, unknown>): Record<string, unknown> {
   return { ...row, Label: (name: unknown) => labels.get(String(name)) ?? '' };
 }
 
+/** In the order in which Go writes a map. */
+const sorted = (row: Record<string, unknown>): Record<string, unknown> =>
+  Object.fromEntries(Object.entries(row).sort(([a], [b]) => (a < b ? -1 : 1)));
+
 const cell = <R>(columns: Columns<R>, name: string, row: R): string => String(columns[name]?.value(row) ?? '');
 
 const record = <R>(columns: Columns<R>, row: R): Record<string, unknown> =>
   Object.fromEntries(Object.entries(columns).map(([name, { value }]) => [name, String(value(row) ?? '')]));
 
-/** Columns at least as wide as their widest cell, three spaces apart, nothing after the last. */
-export function printTable(context: Context, headings: readonly string[], rows: readonly (readonly string[])[]): void {
+const GAP = 3;
+
+/** Columns as wide as their widest cell and a gap, `narrowest` at least; nothing after the last. */
+export function printTable(
+  context: Context,
+  headings: readonly string[],
+  rows: readonly (readonly string[])[],
+  narrowest = 10,
+): void {
   const all = [headings, ...rows];
-  const widths = headings.map((_, at) => Math.max(...all.map((row) => [...(row[at] ?? '')].length)));
+  const length = (text: string): number => [...text].length;
+  const widths = headings.map((_, at) => Math.max(narrowest, ...all.map((row) => length(row[at] ?? '') + GAP)));
   for (const row of all) {
     const cells = row.map((text, at) =>
-      at === row.length - 1 ? text : text + ' '.repeat((widths[at] ?? 0) - [...text].length),
+      at === row.length - 1 ? text : text + ' '.repeat((widths[at] ?? 0) - length(text)),
     );
-    context.print(cells.join('   '));
+    context.print(cells.join(''));
   }
 }
 

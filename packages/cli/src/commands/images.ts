@@ -24,7 +24,7 @@ function columns(full: boolean): Columns<Row> {
     },
     CreatedAt: { header: 'CREATED AT', value: ({ image }) => goTime(new Date(image.Created * 1000)) },
     Size: { header: 'SIZE', value: ({ image }) => humanSize(image.Size) },
-    VirtualSize: { header: 'VIRTUAL SIZE', value: ({ image }) => humanSize(image.Size) },
+    VirtualSize: { header: 'VIRTUAL SIZE', value: ({ image }) => humanSize(image.Size, 4) },
     SharedSize: {
       header: 'SHARED SIZE',
       value: ({ image }) => (image.SharedSize < 0 ? 'N/A' : humanSize(image.SharedSize)),

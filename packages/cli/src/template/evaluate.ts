@@ -122,7 +122,7 @@ class Run {
 function field(value: unknown, name: string): unknown {
   if (typeof value === 'object' && value !== null && name in value) return (value as Record<string, unknown>)[name];
   if (value === null || value === undefined) throw new TemplateError(`nil pointer evaluating .${name}`);
-  throw new TemplateError(`map has no entry for key "${name}"`);
+  throw new TemplateError(`template: :1:2: executing "" at <.${name}>: map has no entry for key "${name}"`);
 }
 
 function entriesOf(value: unknown): readonly (readonly [unknown, unknown])[] {
