@@ -1,5 +1,5 @@
 /** `cp`: which name things get on the other side, in docker's rules, which are those of `cp -a`. */
-import { lstatSync, realpathSync, statSync } from 'node:fs';
+import { chmodSync, lstatSync, mkdtempSync, readdirSync, realpathSync, renameSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { packDirectory, unpackInto } from '@berth/archive';
 import type { Core } from '@berth/client/light';
@@ -57,19 +57,27 @@ export async function copyFromContainer(
       throw new ExitError(1, `no such directory: ${dirname(target)}`);
   }
   const root = into ? resolve(target) : dirname(resolve(target));
-  const head = basename(path.replace(/\/+\.?$/, '')) || '/';
-  const name = into ? (wantsContent(source.path) ? '.' : undefined) : basename(resolve(target));
-  const owner = archive ? {} : { owner: { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 } };
-  await unpackInto(root, body, { ...(name === undefined ? {} : { rename: renamer(head, name) }), ...owner });
+  const options = archive ? {} : { owner: { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 } };
+  if (into) await unpackInto(root, body, options);
+  else await unpackAs(resolve(target), body, options);
 }
 
-/** Gives an archive's top another name. */
-function renamer(from: string, to: string): (path: string) => string | undefined {
-  return (path) => {
-    const [first = '', ...rest] = path.replace(/^\.\//, '').split('/');
-    if (first !== from && from !== '/') return path;
-    return [to, ...rest].filter((part) => part !== '' && part !== '.').join('/') || '.';
-  };
+type UnpackOptions = NonNullable<Parameters<typeof unpackInto>[2]>;
+
+/** Unpacks an archive of one thing under another name: beside its place first, then moved there. */
+async function unpackAs(target: string, body: Parameters<typeof unpackInto>[1], options: UnpackOptions): Promise<void> {
+  const staging = mkdtempSync(join(dirname(target), '.berth-cp-'));
+  try {
+    await unpackInto(staging, body, options);
+    const [only, ...more] = readdirSync(staging);
+    // The content of a directory (`/.`) has no one top; the staging directory itself takes the name.
+    if (only === undefined || more.length > 0) {
+      chmodSync(staging, 0o755);
+      renameSync(staging, target);
+    } else renameSync(join(staging, only), target);
+  } finally {
+    rmSync(staging, { recursive: true, force: true });
+  }
 }
 
 async function followed(client: Core, source: Place): Promise<string> {
