@@ -1,4 +1,5 @@
-import { pino } from 'pino';
+import { createRequire } from 'node:module';
+import type { pino as createPino, Logger as Pino } from 'pino';
 import { causeChain, kindOf, messageOf } from './errors.ts';
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'fatal';
@@ -27,7 +28,7 @@ const describe = (fields: LogFields): LogFields => {
   return { ...fields, error: messageOf(error), kind: kindOf(error), ...(causes.length ? { causes } : {}), ...stack };
 };
 
-const over = (sink: pino.Logger): Logger => ({
+const over = (sink: Pino): Logger => ({
   debug: (message, fields = {}) => sink.debug(describe(fields), message),
   info: (message, fields = {}) => sink.info(describe(fields), message),
   warn: (message, fields = {}) => sink.warn(describe(fields), message),
@@ -36,6 +37,8 @@ const over = (sink: pino.Logger): Logger => ({
 });
 
 export function createLogger(options: LoggerOptions = {}): Logger {
+  // Loaded here: it costs more time than all else of this package, and the command line never logs.
+  const { pino } = createRequire(import.meta.url)('pino') as { pino: typeof createPino };
   const write = options.write ?? ((line: string) => void process.stderr.write(line));
   return over(
     pino(

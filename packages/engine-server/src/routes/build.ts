@@ -19,7 +19,10 @@ const build = handle('ImageBuild', async ({ query, services, exchange, signal })
     await services.builds.build(input, {
       signal,
       onEvent: (event) => {
-        if (query.q && event.type !== 'image') return;
+        if (query.q) {
+          if (event.type === 'image') progress.write({ stream: `${event.id}\n` });
+          return;
+        }
         for (const line of renderClassic(event, (transfer) => [renderTransfer(transfer, 'pull')])) progress.write(line);
       },
     });
