@@ -1,5 +1,3 @@
-import { enableCompileCache } from 'node:module';
+import { main } from './main.ts';
 
-enableCompileCache();
-const { main } = await import('./main.ts');
 await main(process.argv.slice(2));

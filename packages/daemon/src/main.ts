@@ -1,4 +1,5 @@
 import { rmSync, writeFileSync } from 'node:fs';
+import { flushCompileCache } from 'node:module';
 import { createLogger, EngineError, type Logger, messageOf } from '@berth/base';
 import { parseArguments } from './config.ts';
 import { type Engine, startEngine } from './engine.ts';
@@ -33,6 +34,8 @@ export async function main(argv: readonly string[]): Promise<void> {
       throw error;
     }
     if (config.pidfile) writeFileSync(config.pidfile, String(process.pid));
+    // Written at exit otherwise, and a daemon may well be killed.
+    flushCompileCache();
     logger.info('Daemon has completed initialization', { version: VERSION.version, pid: process.pid });
   } catch (error) {
     logger.error('failed to start daemon', { error });
