@@ -1,7 +1,7 @@
 import { readdir, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isKind } from '@berth/base';
-import { unmount } from '@berth/linux';
+import { thawCgroup, unmount } from '@berth/linux';
 import type { Container } from './container.ts';
 import type { ContainerDeps } from './deps.ts';
 import { handleExit, watchExit } from './exit.ts';
@@ -13,6 +13,7 @@ import { releaseHostResources } from './resources.ts';
 import { restartAfterBackoff, startsWithDaemon } from './restart-policy.ts';
 import { specInputFor } from './spec.ts';
 import { startContainer } from './start.ts';
+import { cgroupPathOf } from './stats.ts';
 
 /**
  * Daemon start: makes what the records say and what the kernel holds agree. Containers whose task lives are taken over;
@@ -96,6 +97,9 @@ async function endOrphan(deps: ContainerDeps, id: string): Promise<void> {
 async function adopt(deps: ContainerDeps, container: Container): Promise<void> {
   const { task } = container;
   if (!task) return;
+  // The daemon died while a commit or a copy held its processes still; nobody asked for that to last.
+  if (container.is('running') && thawCgroup(deps.cgroups, cgroupPathOf(deps, container)))
+    deps.logger.info('a container left frozen runs on', { container: container.id });
   try {
     await remountVolumes(deps, container);
     const sandbox = deps.networks.sandbox(container.id);
@@ -117,7 +121,10 @@ async function adopt(deps: ContainerDeps, container: Container): Promise<void> {
 /** Volume use is counted in the daemon's memory: count it again. */
 async function remountVolumes(deps: ContainerDeps, container: Container): Promise<void> {
   for (const { type, name } of container.record.mounts)
-    if (type === 'volume' && name !== undefined) await deps.volumes.mount(name, container.id);
+    if (type === 'volume' && name !== undefined) {
+      await deps.volumes.mount(name, container.id);
+      container.mountedVolumes.add(name);
+    }
 }
 
 async function revive(deps: ContainerDeps, container: Container): Promise<void> {

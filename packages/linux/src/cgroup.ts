@@ -94,6 +94,24 @@ const pidsBelow = (dir: string): readonly number[] => {
   }
 };
 
+/**
+ * Lets the group's processes run on if they are frozen; true when they were. A group that is not there is not frozen.
+ * Before a v1 group's frozen processes can die of SIGKILL they must be thawed.
+ */
+export function thawCgroup(layout: CgroupLayout, path: string): boolean {
+  const dir = cgroupDirectory(layout, path, 'freezer');
+  if (dir === undefined) return false;
+  const [file, thawed] = layout.v1.has('freezer') ? ['freezer.state', 'THAWED'] : ['cgroup.freeze', '0'];
+  try {
+    if (readFileSync(join(dir, file), 'utf8').trim() === thawed) return false;
+    writeFileSync(join(dir, file), thawed);
+    return true;
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENODEV') return false;
+    throw error;
+  }
+}
+
 /** Kills every process in the group, again and again while new ones appear (a few rounds). */
 export function killCgroup(layout: CgroupLayout, path: string): void {
   const kill = layout.unified === undefined ? undefined : join(layout.unified, path, 'cgroup.kill');
@@ -101,6 +119,7 @@ export function killCgroup(layout: CgroupLayout, path: string): void {
     writeFileSync(kill, '1');
     return;
   }
+  thawCgroup(layout, path);
   for (let round = 0; round < 5; round++) {
     const pids = cgroupPids(layout, path);
     if (pids.length === 0) return;
