@@ -40,6 +40,8 @@ export class Container {
   logRotation: Disposable | undefined;
   /** Attach calls made before the task existed; the next start connects them. */
   readonly pendingAttachments = new Set<PendingAttachment>();
+  /** Volumes mounted for the current run. */
+  readonly mountedVolumes = new Set<string>();
   readonly execIds = new Set<string>();
   readonly execProcesses = new Map<string, Process>();
   readonly exitWaiters = new Waiters<ExitNotice>();

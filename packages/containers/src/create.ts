@@ -1,4 +1,5 @@
 import { mkdir, rm } from 'node:fs/promises';
+import { hostname as osHostname } from 'node:os';
 import { type CallOptions, conflict, invalid, isKind, randomId, shortId } from '@berth/base';
 import type { ResolvedImage } from '@berth/images';
 import type { Platform } from '@berth/oci';
@@ -7,6 +8,8 @@ import { copyUpVolumes } from './copy-up.ts';
 import type { ContainerDeps } from './deps.ts';
 import { emitContainer } from './events.ts';
 import { prepareSnapshot } from './init-layer.ts';
+import { checkLinks } from './links.ts';
+import { completeLogConfig } from './log-settings.ts';
 import { mergeImageConfig } from './merge-image.ts';
 import { type PlannedMount, planMounts } from './mount-points.ts';
 import { checkName, generateName } from './names.ts';
@@ -36,6 +39,7 @@ export async function create(
   if (input.settings.image === '') throw invalid('config cannot be empty in order to create a container');
   const given = input.name ? checkName(input.name) : undefined;
   validateCreate(input.settings, input.host);
+  checkLinks(deps.store, input.host);
   if (given !== undefined) deps.store.assertNameFree(given);
   const image = await deps.images.resolve(input.settings.image, {
     ...options,
@@ -52,7 +56,7 @@ export async function create(
     createdAt: deps.clock.now(),
     image: { id: image.id, manifestDigest: image.manifest.digest, platform: image.platform },
     settings,
-    host: input.host,
+    host: { ...input.host, logConfig: completeLogConfig(deps, input.host) },
     networking: input.networking,
     mounts: mounts.map(asMountPoint),
     runtime: runtimeName(deps, input.host),
@@ -140,9 +144,13 @@ export function commandOf(settings: ContainerSettings): readonly string[] {
 }
 
 function completeSettings(settings: ContainerSettings, host: HostSettings, id: string): ContainerSettings {
-  const sharesUts =
-    host.networkMode === 'host' || host.utsMode === 'host' || (host.networkMode ?? '').startsWith('container:');
-  return { ...settings, hostname: settings.hostname || (sharesUts ? '' : shortId(id)) };
+  return { ...settings, hostname: settings.hostname || hostnameFor(host, id) };
+}
+
+/** A container that shares another's network gets its name at start, see `shareIdentity`. */
+function hostnameFor({ networkMode = '', utsMode }: HostSettings, id: string): string {
+  if (networkMode === 'host' || utsMode === 'host') return osHostname();
+  return networkMode.startsWith('container:') ? '' : shortId(id);
 }
 
 function runtimeName(deps: ContainerDeps, host: HostSettings): string {

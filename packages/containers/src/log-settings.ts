@@ -3,6 +3,7 @@ import { type LogConfig, parseLogConfig } from '@berth/logs';
 import type { Task } from '@berth/runtime';
 import type { Container } from './container.ts';
 import type { ContainerDeps } from './deps.ts';
+import type { HostSettings } from './types.ts';
 
 export function logSettings(deps: Pick<ContainerDeps, 'defaults'>, container: Container): LogConfig {
   const given = container.record.host.logConfig;
@@ -14,6 +15,15 @@ export function logSettings(deps: Pick<ContainerDeps, 'defaults'>, container: Co
 
 export const keepsLog = (deps: Pick<ContainerDeps, 'defaults'>, container: Container): boolean =>
   logSettings(deps, container).limits !== undefined;
+
+/** What a new container's record says of its log: the daemon's driver and options where it names none of its own. */
+export function completeLogConfig(
+  { defaults }: Pick<ContainerDeps, 'defaults'>,
+  { logConfig }: HostSettings,
+): NonNullable<HostSettings['logConfig']> {
+  const type = logConfig?.type || defaults.logDriver;
+  return { type, config: { ...(type === defaults.logDriver ? defaults.logOptions : {}), ...logConfig?.config } };
+}
 
 /** Keeps a running container's log within its bounds until the result is disposed. */
 export function rotateLogs(deps: ContainerDeps, container: Container, task: Task): Disposable | undefined {

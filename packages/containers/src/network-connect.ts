@@ -26,7 +26,7 @@ export async function connectNetwork(
   if (name === 'host')
     throw forbidden('cannot connect container to host network - container must be created with --network=host');
   if (container.isRunning) {
-    await deps.networks.connect(container.id, name, connectInput(container, settings));
+    await deps.networks.connect(container.id, name, connectInput(deps, container, name, settings));
     await writeEtcFiles(deps, container);
   }
   const networking = { ...Object.fromEntries(networksOf(container, mode)), [name]: settings };

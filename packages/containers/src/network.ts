@@ -1,7 +1,8 @@
-import { conflict, invalid, shortId } from '@berth/base';
+import { conflict, invalid, shortId, wrap } from '@berth/base';
 import type { ConnectInput, EndpointRecord, PortBinding, Sandbox, SandboxInput } from '@berth/networks';
 import type { Container } from './container.ts';
 import type { ContainerDeps } from './deps.ts';
+import { resolveLinks } from './links.ts';
 import type { EndpointSettings } from './types.ts';
 
 /** `default` and '' mean the default bridge. */
@@ -18,11 +19,22 @@ export async function openNetwork(
   deps: ContainerDeps,
   container: Container,
 ): Promise<{ readonly sandbox: Sandbox; readonly endpoints: readonly EndpointRecord[] }> {
+  try {
+    return await connectAll(deps, container);
+  } catch (error) {
+    throw wrap('failed to set up container networking', error);
+  }
+}
+
+async function connectAll(
+  deps: ContainerDeps,
+  container: Container,
+): Promise<{ readonly sandbox: Sandbox; readonly endpoints: readonly EndpointRecord[] }> {
   const mode = networkModeOf(container);
   const sandbox = await deps.networks.openSandbox(container.id, sandboxInput(deps, container, mode));
-  if (mode === 'host' || mode === 'none' || mode.startsWith('container:')) return { sandbox, endpoints: [] };
+  if (mode.startsWith('container:')) return { sandbox, endpoints: [] };
   for (const [name, settings] of networksOf(container, mode))
-    await deps.networks.connect(container.id, name, connectInput(container, settings));
+    await deps.networks.connect(container.id, name, connectInput(deps, container, name, settings));
   const ports = portBindings(container);
   if (ports.length > 0) await deps.networks.publish(container.id, ports);
   return {
@@ -58,13 +70,22 @@ export function networksOf(container: Container, mode: string): readonly (readon
   return [[mode, first], ...others];
 }
 
-export function connectInput(container: Container, settings: EndpointSettings): ConnectInput {
-  const { settings: own } = container.record;
+export function connectInput(
+  deps: ContainerDeps,
+  container: Container,
+  network: string,
+  settings: EndpointSettings,
+): ConnectInput {
+  if (network === 'host' || network === 'none') return {};
+  const { settings: own, host } = container.record;
+  const onBridge = network === 'bridge';
+  const links = resolveLinks(deps, container, (onBridge ? host.links : settings.links) ?? [], onBridge);
   const mac = settings.macAddress || own.macAddress;
   const names = new Set([container.name, shortId(container.id), own.hostname].filter((name) => name !== ''));
   return {
     dnsNames: [...names],
     aliases: settings.aliases ?? [],
+    ...(links.length > 0 ? { links } : {}),
     ...(settings.ipamConfig?.ipv4Address ? { ipv4: settings.ipamConfig.ipv4Address } : {}),
     ...(settings.ipamConfig?.ipv6Address ? { ipv6: settings.ipamConfig.ipv6Address } : {}),
     ...(mac ? { macAddress: mac } : {}),

@@ -1,4 +1,4 @@
-import { mkdir, rmdir, stat } from 'node:fs/promises';
+import { mkdir, readlink, rmdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { invalid, isKind, wrap } from '@berth/base';
 import { mountAll, unmount } from '@berth/linux';
@@ -8,7 +8,7 @@ import type { Container } from './container.ts';
 import type { ContainerDeps } from './deps.ts';
 import { openNetwork } from './network.ts';
 import { rootfsPath } from './paths.ts';
-import { makeDirectoryInRoot, makeFileInRoot } from './root-path.ts';
+import { makeDirectoryInRoot, makeFileInRoot, withPathInRoot } from './root-path.ts';
 import type { MountPoint } from './types.ts';
 
 /** What a run of a container holds on the host. */
@@ -80,9 +80,26 @@ async function kindOfSource(source: string): Promise<{ readonly isDirectory: boo
 }
 
 async function volumeSource(deps: ContainerDeps, container: Container, point: MountPoint): Promise<string> {
-  const path = await deps.volumes.mount(point.name ?? '', container.id);
-  if (point.subpath === undefined) return path;
-  return join(path, point.subpath);
+  const { name = '', driver = 'local' } = point;
+  const path = await deps.volumes.mount(name, container.id);
+  if (!container.mountedVolumes.has(name)) {
+    container.mountedVolumes.add(name);
+    deps.emit('volume', 'mount', name, {
+      container: container.id,
+      destination: point.destination,
+      driver,
+      propagation: point.propagation,
+      'read/write': String(point.rw),
+    });
+  }
+  return point.subpath === undefined ? path : withinVolume(path, point.subpath);
+}
+
+/** A container that has the volume may have put a link in the subpath's way: it is followed inside the volume only. */
+async function withinVolume(volume: string, subpath: string): Promise<string> {
+  const found = await withPathInRoot(volume, subpath, (_opened, fd) => readlink(`/proc/self/fd/${fd}`));
+  if (found === undefined) throw invalid(`cannot access path ${join(volume, subpath)}: no such file or directory`);
+  return found;
 }
 
 async function bindSource(point: MountPoint): Promise<string> {
@@ -129,6 +146,10 @@ export async function unmountRootfs(deps: ContainerDeps, id: string): Promise<vo
 }
 
 async function unmountVolumes(deps: ContainerDeps, container: Container): Promise<void> {
-  for (const { type, name } of container.record.mounts)
-    if (type === 'volume' && name !== undefined) await deps.volumes.unmount(name, container.id);
+  for (const { type, name, driver = 'local' } of container.record.mounts) {
+    if (type !== 'volume' || name === undefined) continue;
+    await deps.volumes.unmount(name, container.id);
+    if (container.mountedVolumes.delete(name))
+      deps.emit('volume', 'unmount', name, { container: container.id, driver });
+  }
 }

@@ -5,8 +5,8 @@ import { resolveUser } from '@berth/runtime';
 import type { Container } from './container.ts';
 import { commandOf } from './create.ts';
 import type { ContainerDeps } from './deps.ts';
-import { ETC_FILES } from './etc-files.ts';
-import { containerDirectory, rootfsPath } from './paths.ts';
+import { ETC_FILES, etcDirectory } from './etc-files.ts';
+import { rootfsPath } from './paths.ts';
 import type { RunResources } from './resources.ts';
 import { makeDirectoryInRoot } from './root-path.ts';
 import { cgroupPathOf } from './stats.ts';
@@ -88,7 +88,7 @@ function consoleSizeOf(size: readonly number[] | null | undefined): Pick<SpecInp
 }
 
 function etcMounts(deps: ContainerDeps, container: Container, given: readonly SpecMount[]): readonly SpecMount[] {
-  const directory = containerDirectory(deps, container.id);
+  const directory = etcDirectory(deps, container);
   const taken = new Set(given.map((m) => m.destination));
   const readonly = container.record.host.readonlyRootfs ?? false;
   return ETC_FILES.filter((name) => !taken.has(`/etc/${name}`)).map((name) => ({
@@ -110,7 +110,7 @@ function shmOf(deps: ContainerDeps, container: Container): Pick<SpecInput, 'shm'
 function namespacesOf(deps: ContainerDeps, container: Container, resources: RunResources): SpecNamespaces {
   const { host } = container.record;
   const { netnsPath } = resources.sandbox;
-  const uts = host.utsMode === 'host' || (host.networkMode ?? '') === 'host' ? 'host' : 'private';
+  const uts = host.utsMode === 'host' ? 'host' : 'private';
   return {
     network: netnsPath === undefined ? 'host' : { path: netnsPath },
     pid: shared(deps, host.pidMode, 'pid', 'PID'),

@@ -20,6 +20,7 @@ export function validateCreate(settings: ContainerSettings, host: HostSettings):
   validateHealth(settings);
   validateRestart(host.restartPolicy, host.autoRemove ?? false);
   validateNamespaces(host);
+  validateSharedNetwork(settings, host);
   validateCapabilities(host);
   validateResources(host);
   parseLogConfig(host.logConfig?.type ?? '', host.logConfig?.config ?? {});
@@ -89,6 +90,26 @@ function validateNamespaces(host: HostSettings): void {
   if (host.utsMode && host.utsMode !== 'host') throw invalid(`invalid UTS mode: ${host.utsMode}`);
   if (host.cgroupnsMode && !['host', 'private'].includes(host.cgroupnsMode))
     throw invalid(`invalid cgroup namespace mode: ${host.cgroupnsMode}`);
+}
+
+/** Who shares another container's network can not have settings of its own that belong to a network. */
+function validateSharedNetwork(settings: ContainerSettings, host: HostSettings): void {
+  if (host.utsMode === 'host' && settings.hostname !== '')
+    throw invalid('conflicting options: hostname and the UTS mode');
+  if (!host.networkMode?.startsWith('container:')) return;
+  const conflicts: readonly [boolean, string][] = [
+    [settings.hostname !== '', 'hostname and the network mode'],
+    [(host.dns ?? []).length > 0, 'dns and the network mode'],
+    [(host.extraHosts ?? []).length > 0, 'custom host-to-IP mapping and the network mode'],
+    [Boolean(settings.macAddress), 'mac-address and the network mode'],
+    [
+      Object.keys(host.portBindings ?? {}).length > 0 || host.publishAllPorts === true,
+      'port publishing and the container type network mode',
+    ],
+    [Object.keys(settings.exposedPorts).length > 0, 'port exposing and the container type network mode'],
+  ];
+  const found = conflicts.find(([given]) => given);
+  if (found) throw invalid(`conflicting options: ${found[1]}`);
 }
 
 /** Checks limits at create and at update. */

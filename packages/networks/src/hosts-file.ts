@@ -14,20 +14,22 @@ export interface HostsFacts {
 
 /** Content of /etc/hosts. Throws `invalid` for an extra host that is not `name:address`. */
 export function formatHosts(input: HostsFileInput, facts: HostsFacts): string {
-  const lines: [string, ...string[]][] = [['127.0.0.1', 'localhost']];
-  const six: [string, ...string[]][] = [
+  const lines: [string, ...string[]][] = [];
+  const localhost: [string, ...string[]][] = [
+    ['127.0.0.1', 'localhost'],
     ['::1', 'localhost', 'ip6-localhost', 'ip6-loopback'],
     ['fe00::', 'ip6-localnet'],
     ['ff00::', 'ip6-mcastprefix'],
     ['ff02::1', 'ip6-allnodes'],
     ['ff02::2', 'ip6-allrouters'],
   ];
-  lines.push(...six);
+  if (input.base === undefined) lines.push(...localhost);
   for (const extra of input.extraHosts ?? []) lines.push(extraHost(extra, facts.hostGateway));
   for (const { address, names } of facts.links) lines.push([address, ...names]);
   const own = input.domainname ? [`${input.hostname}.${input.domainname}`, input.hostname] : [input.hostname];
   for (const address of facts.addresses) lines.push([address, ...own]);
-  return lines.map(([address, ...names]) => `${address}\t${names.join(' ')}\n`).join('');
+  const text = lines.map(([address, ...names]) => `${address}\t${names.join(' ')}\n`).join('');
+  return input.base === undefined ? text : input.base.replace(/\n*$/, '\n') + text;
 }
 
 function extraHost(text: string, hostGateway: string | undefined): [string, string] {

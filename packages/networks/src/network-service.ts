@@ -45,6 +45,8 @@ export interface HostsFileInput {
   readonly domainname?: string;
   /** `--add-host`: `name:ip`; the address may be `host-gateway`. */
   readonly extraHosts?: readonly string[];
+  /** What the file begins with in place of localhost's lines: the host's own, for containers on its network. */
+  readonly base?: string;
 }
 
 export interface CreateNetwork {

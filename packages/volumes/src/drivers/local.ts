@@ -1,4 +1,4 @@
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { conflict, isKind, KeyedLock, notFound, throwIfAborted, wrap } from '@berth/base';
 import { isMountPoint, mountAll, unmount } from '@berth/linux';
@@ -23,7 +23,8 @@ export function createLocalDriver({ root, optionsOf }: LocalDriverOptions): Volu
   };
   const path = (name: string): string => join(home(name), '_data');
 
-  const exists = async (name: string): Promise<boolean> => (await list()).includes(name);
+  const exists = async (name: string): Promise<boolean> =>
+    (await stat(home(name)).catch(() => undefined))?.isDirectory() ?? false;
   const list = async (): Promise<readonly string[]> => {
     const entries = await readdir(root, { withFileTypes: true }).catch((error: unknown) => {
       if (isKind(error, 'notFound')) return [];
