@@ -33,6 +33,8 @@ export interface Attachment {
 /** An attachment that waits for its container to be started. */
 export interface PendingAttachment {
   connect(process: Process): Promise<void>;
+  /** The container will not run: its start failed or it was removed. */
+  cancel(): void;
 }
 
 export function attach(deps: ContainerDeps, nameOrId: string, request: AttachRequest): Attachment {
@@ -68,7 +70,13 @@ export function attach(deps: ContainerDeps, nameOrId: string, request: AttachReq
   };
 }
 
-/** The process's streams now, or, when it does not run, as soon as it is started. Undefined: the client left first. */
+/** Ends every attachment that waits for a start which will not come. */
+export function cancelPending(container: Container): void {
+  for (const pending of container.pendingAttachments) pending.cancel();
+  container.pendingAttachments.clear();
+}
+
+/** The process's streams now, or as soon as it is started. Undefined: the client left first, or there was no start. */
 function connectWhenRunning(container: Container, signal: AbortSignal): Promise<AttachedStreams | undefined> {
   throwIfAborted(signal);
   if (container.task && container.isRunning) return container.task.attach({ signal });
@@ -77,6 +85,7 @@ function connectWhenRunning(container: Container, signal: AbortSignal): Promise<
     async connect(process) {
       resolve(await process.attach({ signal }));
     },
+    cancel: () => resolve(undefined),
   };
   container.pendingAttachments.add(pending);
   signal.addEventListener('abort', () => {

@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { type CallOptions, conflict, isKind } from '@berth/base';
+import { cancelPending } from './attach.ts';
 import type { Container } from './container.ts';
 import type { ContainerDeps } from './deps.ts';
 import { emitContainer } from './events.ts';
@@ -63,6 +64,7 @@ export async function removeContainer(
   await releaseVolumes(deps, container, options.removeVolumes ?? false);
   await rm(containerDirectory(deps, container.id), { recursive: true, force: true });
   deps.store.delete(container);
+  cancelPending(container);
   container.removeWaiters.notify({ exitCode: container.state.exitCode });
   container.exitWaiters.notify({ exitCode: container.state.exitCode });
   emitContainer(deps, container, 'destroy');

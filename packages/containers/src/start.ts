@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type CallOptions, conflict, EngineError, messageOf, notModified } from '@berth/base';
 import { buildRuntimeSpec, encodeSpec, type Task } from '@berth/runtime';
+import { cancelPending } from './attach.ts';
 import type { Container } from './container.ts';
 import type { ContainerDeps } from './deps.ts';
 import { writeEtcFiles } from './etc-files.ts';
@@ -105,6 +106,7 @@ async function recordFailure(deps: ContainerDeps, container: Container, error: u
     error: messageOf(error),
     finishedAt: deps.clock.now(),
   });
+  cancelPending(container);
   container.exitWaiters.notify({ exitCode, error: messageOf(error) });
   if (container.record.host.autoRemove) await removeContainer(deps, container, { removeVolumes: true });
 }

@@ -1,0 +1,356 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { startDaemon, type TestDaemon } from '../harness/index.ts';
+
+let daemon: TestDaemon;
+const NETS = ['--default-address-pool', 'base=10.211.0.0/16,size=24'];
+
+before(async () => {
+  daemon = await startDaemon({ args: ['--bip', '10.210.0.1/24', ...NETS] });
+  await daemon.seedBusybox();
+});
+after(async () => {
+  await daemon.removeContainers();
+  await daemon.assertClean();
+  await daemon[Symbol.asyncDispose]();
+});
+
+const sleeper = (name: string, ...flags: readonly string[]): Promise<string> =>
+  daemon.ok(['run', '-d', '--init', '--name', name, ...flags, 'busybox', 'sleep', '600']);
+const inside = (name: string, script: string): Promise<string> => daemon.ok(['exec', name, 'sh', '-c', script]);
+const once = (flags: readonly string[], script: string): Promise<string> =>
+  daemon.ok(['run', '--rm', ...flags, 'busybox', 'sh', '-c', script]);
+const remove = (...names: readonly string[]): Promise<string> => daemon.ok(['rm', '-f', ...names]);
+
+async function refused(args: readonly string[], message: RegExp): Promise<void> {
+  const ran = await daemon.docker(args);
+  assert.notEqual(ran.code, 0, `${args.join(' ')} was not refused`);
+  assert.match(ran.stderr, message);
+}
+
+interface Endpoint {
+  readonly IPAddress: string;
+  readonly MacAddress: string;
+  readonly Gateway: string;
+  readonly Aliases: readonly string[] | null;
+  readonly DNSNames: readonly string[] | null;
+}
+
+async function endpoints(name: string): Promise<Record<string, Endpoint>> {
+  return JSON.parse(await daemon.ok(['inspect', '-f', '{{json .NetworkSettings.Networks}}', name]));
+}
+
+async function network(name: string): Promise<{
+  readonly Containers: Record<string, { readonly Name: string; readonly IPv4Address: string }>;
+  readonly IPAM: { readonly Config: readonly Record<string, unknown>[] };
+  readonly Options: Record<string, string>;
+  readonly Internal: boolean;
+}> {
+  return JSON.parse(await daemon.ok(['network', 'inspect', name]))[0];
+}
+
+describe('the default bridge', () => {
+  test('gives an address, a default route and the host as resolver; names are not resolved', async () => {
+    await sleeper('first');
+    try {
+      const { bridge } = await endpoints('first');
+      assert.match(bridge?.IPAddress ?? '', /^10\.210\.0\.\d+$/);
+      assert.equal(bridge?.Gateway, '10.210.0.1');
+      const text = await once([], `ip r; cat /etc/hosts /etc/resolv.conf; ping -c1 -W2 ${bridge?.IPAddress}`);
+      assert.match(text, /default via 10\.210\.0\.1 dev eth0/);
+      assert.match(text, /1 packets received/);
+      assert.doesNotMatch(text, /127\.0\.0\.11/);
+      assert.notEqual((await daemon.docker(['run', '--rm', 'busybox', 'ping', '-c1', '-W1', 'first'])).code, 0);
+      const listed = Object.values((await network('bridge')).Containers);
+      assert.deepEqual(
+        listed.map(({ Name, IPv4Address }) => [Name, IPv4Address]),
+        [['first', `${bridge?.IPAddress}/24`]],
+      );
+    } finally {
+      await remove('first');
+    }
+  });
+
+  test('links name a running container in /etc/hosts', async () => {
+    await sleeper('linked');
+    try {
+      const hosts = await once(['--link', 'linked:db'], 'cat /etc/hosts; ping -c1 -W2 db');
+      assert.match(hosts, /^10\.210\.0\.\d+\tdb [0-9a-f]{12} linked$/m);
+      await daemon.ok(['stop', '-t', '0', 'linked']);
+      await refused(
+        ['run', '--rm', '--link', 'linked:db', 'busybox', 'true'],
+        /Cannot link to a non running container/,
+      );
+      await refused(
+        ['run', '--rm', '--link', 'nobody:db', 'busybox', 'true'],
+        /could not get container for nobody: No such container: nobody/,
+      );
+    } finally {
+      await remove('linked');
+    }
+  });
+
+  test('takes no static address, and cannot be removed', async () => {
+    await refused(
+      ['run', '--rm', '--ip', '10.210.0.9', 'busybox', 'true'],
+      /user specified IP address is supported on user defined networks only/,
+    );
+    await refused(['network', 'rm', 'bridge'], /bridge is a pre-defined network and cannot be removed/);
+    await refused(['network', 'create', 'bridge'], /operation is not permitted on predefined bridge network/);
+  });
+});
+
+describe('user-defined bridges', () => {
+  test('subnet, gateway, range, auxiliary addresses and options are kept and acted on', async () => {
+    const flags = ['--subnet', '10.212.0.0/24', '--gateway', '10.212.0.254', '--ip-range', '10.212.0.128/30'];
+    const options = ['-o', 'com.docker.network.driver.mtu=1300', '--label', 'tier=back'];
+    await daemon.ok(['network', 'create', ...flags, '--aux-address', 'x=10.212.0.129', ...options, 'back']);
+    try {
+      const [pool] = (await network('back')).IPAM.Config;
+      assert.deepEqual(pool, {
+        Subnet: '10.212.0.0/24',
+        IPRange: '10.212.0.128/30',
+        Gateway: '10.212.0.254',
+        AuxiliaryAddresses: { x: '10.212.0.129' },
+      });
+      const seen = await once(['--network', 'back'], 'ip -4 a show eth0; ip r');
+      assert.match(seen, /inet 10\.212\.0\.1(28|30|31)\/24/);
+      assert.match(seen, /mtu 1300/);
+      assert.match(seen, /default via 10\.212\.0\.254/);
+      assert.equal(
+        await daemon.ok(['network', 'ls', '-q', '--no-trunc', '--filter', 'label=tier=back']).then((t) => t.length),
+        64,
+      );
+      await refused(['network', 'create', 'back'], /network with name back already exists/);
+      await refused(
+        ['network', 'create', '--subnet', '10.212.0.0/16', 'wide'],
+        /overlaps with other one on this address space/,
+      );
+    } finally {
+      await daemon.ok(['network', 'rm', 'back']);
+    }
+  });
+
+  test('--ip, --mac-address, aliases; names resolve; the last container frees the network', async () => {
+    await daemon.ok(['network', 'create', '--subnet', '10.213.0.0/24', 'app']);
+    await sleeper(
+      'web',
+      '--network',
+      'app',
+      '--ip',
+      '10.213.0.77',
+      '--mac-address',
+      '02:42:aa:bb:cc:dd',
+      '--network-alias',
+      'www',
+    );
+    try {
+      const { app } = await endpoints('web');
+      assert.equal(app?.IPAddress, '10.213.0.77');
+      assert.equal(app?.MacAddress, '02:42:aa:bb:cc:dd');
+      assert.deepEqual(app?.Aliases, ['www']);
+      assert.ok(['web', 'www'].every((name) => app?.DNSNames?.includes(name)));
+      assert.match(await inside('web', 'ip a show eth0'), /02:42:aa:bb:cc:dd/);
+      const pings = await once(['--network', 'app'], 'ping -c1 -W2 web && ping -c1 -W2 www && ping -c1 -W2 web.app');
+      assert.equal(pings.match(/10\.213\.0\.77\)/g)?.length, 3);
+      await refused(
+        ['run', '--rm', '--network', 'app', '--ip', '10.213.0.77', 'busybox', 'true'],
+        /[Aa]ddress already in use/,
+      );
+      await refused(
+        ['run', '--rm', '--network', 'app', '--ip', '10.99.0.1', 'busybox', 'true'],
+        /no configured subnet|not in|does not belong/i,
+      );
+      await refused(['network', 'rm', 'app'], /network app id [0-9a-f]{64} has active endpoints/);
+      assert.match(await once(['--network', 'app', '--link', 'web:other'], 'ping -c1 -W2 other'), /10\.213\.0\.77/);
+    } finally {
+      await remove('web');
+      await daemon.ok(['network', 'rm', 'app']);
+    }
+  });
+
+  test('an internal network has no way out but its members reach each other', async () => {
+    await daemon.ok(['network', 'create', '--internal', 'closed']);
+    await sleeper('in', '--network', 'closed');
+    try {
+      assert.equal((await network('closed')).Internal, true);
+      const seen = await once(['--network', 'closed'], 'ip r; ping -c1 -W2 in; ping -c1 -W1 10.210.0.1 || echo none');
+      assert.doesNotMatch(seen, /default/);
+      assert.match(seen, /1 packets received/);
+      assert.match(seen, /none$/);
+    } finally {
+      await remove('in');
+      await daemon.ok(['network', 'rm', 'closed']);
+    }
+  });
+
+  test('two bridges do not reach each other', async () => {
+    await daemon.ok(['network', 'create', 'left']);
+    await daemon.ok(['network', 'create', 'right']);
+    await sleeper('there', '--network', 'right');
+    try {
+      const address = (await endpoints('there'))['right']?.IPAddress ?? '';
+      assert.match(address, /^10\.211\./);
+      assert.match(await once(['--network', 'right'], `ping -c1 -W2 ${address}`), /1 packets received/);
+      const apart = await daemon.docker(['run', '--rm', '--network', 'left', 'busybox', 'ping', '-c1', '-W1', address]);
+      assert.equal(apart.code, 1, apart.stdout);
+      const byName = await daemon.docker([
+        'run',
+        '--rm',
+        '--network',
+        'left',
+        'busybox',
+        'ping',
+        '-c1',
+        '-W1',
+        'there',
+      ]);
+      assert.match(byName.stderr, /bad address/);
+    } finally {
+      await remove('there');
+      await daemon.ok(['network', 'rm', 'left', 'right']);
+    }
+  });
+});
+
+describe('host, none and container:', () => {
+  test('host has the host name, hosts file and interfaces; ports are discarded', async () => {
+    await sleeper('wide', '--network', 'host', '--add-host', 'extra:192.0.2.9');
+    try {
+      assert.match(await inside('wide', 'cat /etc/hosts'), /^192\.0\.2\.9\textra$/m);
+      assert.equal(await inside('wide', 'cat /etc/hostname'), await inside('wide', 'hostname'));
+      assert.match(await inside('wide', 'ip link'), /berth-/);
+      assert.deepEqual(
+        Object.values((await network('host')).Containers).map(({ Name }) => Name),
+        ['wide'],
+      );
+      const ran = await daemon.docker(['run', '--rm', '--network', 'host', '-p', '80', 'busybox', 'true']);
+      assert.match(ran.stderr, /Published ports are discarded when using host network mode/);
+      await refused(
+        ['network', 'connect', 'bridge', 'wide'],
+        /container sharing network namespace with another container or host/,
+      );
+    } finally {
+      await remove('wide');
+    }
+  });
+
+  test('none has loopback only', async () => {
+    const links = await once(['--network', 'none'], 'ip -o link; ip r; ping -c1 -W1 127.0.0.1');
+    assert.equal(links.split('\n').filter((line) => /^\d+: /.test(line)).length, 1);
+    assert.match(links, /1 packets received/);
+    await sleeper('alone', '--network', 'none');
+    try {
+      assert.deepEqual(
+        Object.values((await network('none')).Containers).map(({ Name }) => Name),
+        ['alone'],
+      );
+    } finally {
+      await remove('alone');
+    }
+  });
+
+  test('container: shares interfaces, host name, hosts and resolver', async () => {
+    await daemon.ok(['network', 'create', 'shared']);
+    await sleeper('owner', '--network', 'shared', '--hostname', 'boss', '-e', 'X=1');
+    try {
+      const seen = await once(
+        ['--network', 'container:owner'],
+        'hostname; ip -4 -o a show eth0; cat /etc/hosts /etc/resolv.conf',
+      );
+      assert.match(seen, /^boss$/m);
+      assert.match(seen, new RegExp(`inet ${(await endpoints('owner'))['shared']?.IPAddress}/`));
+      assert.match(seen, /\tboss$/m);
+      assert.match(seen, /nameserver 127\.0\.0\.11/);
+      for (const [flag, what] of [
+        [['-p', '80:80'], 'port publishing and the container type network mode'],
+        [['--expose', '80'], 'port exposing and the container type network mode'],
+        [['--hostname', 'x'], 'hostname and the network mode'],
+        [['--dns', '192.0.2.1'], 'dns and the network mode'],
+        [['--add-host', 'a:192.0.2.1'], 'custom host-to-IP mapping and the network mode'],
+      ] as const)
+        await refused(
+          ['run', '--rm', '--network', 'container:owner', ...flag, 'busybox', 'true'],
+          new RegExp(`conflicting options: ${what}`),
+        );
+      await refused(['run', '--rm', '--network', 'container:nobody', 'busybox', 'true'], /No such container: nobody/);
+    } finally {
+      await remove('owner');
+      await daemon.ok(['network', 'rm', 'shared']);
+    }
+  });
+});
+
+describe('connect and disconnect', () => {
+  test('a running container gains and loses a network; its names follow', async () => {
+    await daemon.ok(['network', 'create', '--subnet', '10.214.0.0/24', 'late']);
+    await sleeper('mover');
+    try {
+      await daemon.ok(['network', 'connect', '--ip', '10.214.0.50', '--alias', 'nick', 'late', 'mover']);
+      assert.match(await inside('mover', 'ip -4 -o a'), /eth1\s+inet 10\.214\.0\.50\/24/);
+      assert.match(await inside('mover', 'cat /etc/hosts'), /^10\.214\.0\.50\t/m);
+      assert.match(await once(['--network', 'late'], 'ping -c1 -W2 nick'), /1 packets received/);
+      await refused(['network', 'connect', 'late', 'mover'], /endpoint with name mover already exists in network late/);
+      await daemon.ok(['network', 'disconnect', 'bridge', 'mover']);
+      assert.match(await inside('mover', 'ip r'), /default via 10\.214\.0\.1/);
+      assert.deepEqual(Object.keys(await endpoints('mover')), ['late']);
+      await refused(['network', 'disconnect', 'bridge', 'mover'], /is not connected to (the )?network bridge/);
+      await daemon.ok(['restart', '-t', '0', 'mover']);
+      assert.equal((await endpoints('mover'))['late']?.IPAddress, '10.214.0.50');
+      await daemon.ok(['network', 'disconnect', '-f', 'late', 'mover']);
+      assert.doesNotMatch(await inside('mover', 'ip -o link'), /eth/);
+      await refused(['network', 'connect', 'nonet', 'mover'], /network nonet not found/);
+      await refused(
+        ['network', 'connect', 'host', 'mover'],
+        /cannot connect container to host network - container must be created with --network=host/,
+      );
+    } finally {
+      await remove('mover');
+      await daemon.ok(['network', 'rm', 'late']);
+    }
+  });
+
+  test('a stopped container gets its networks with its next start', async () => {
+    await daemon.ok(['network', 'create', 'one']);
+    await daemon.ok(['network', 'create', 'two']);
+    await daemon.ok(['create', '--name', 'still', '--init', '--network', 'one', 'busybox', 'sleep', '600']);
+    try {
+      await daemon.ok(['network', 'connect', 'two', 'still']);
+      assert.deepEqual(Object.keys(await endpoints('still')).sort(), ['one', 'two']);
+      await daemon.ok(['start', 'still']);
+      const filled = await endpoints('still');
+      assert.ok([filled['one'], filled['two']].every((e) => /^10\.211\./.test(e?.IPAddress ?? '')));
+      assert.equal((await inside('still', 'ip -o link')).match(/eth\d/g)?.length, 2);
+    } finally {
+      await remove('still');
+      await daemon.ok(['network', 'rm', 'one', 'two']);
+    }
+  });
+});
+
+test('prune removes what nobody uses, by filter', async () => {
+  await daemon.ok(['network', 'create', '--label', 'keep=1', 'kept']);
+  await daemon.ok(['network', 'create', 'idle']);
+  await daemon.ok(['network', 'create', 'wanted']);
+  await daemon.ok(['create', '--name', 'later', '--network', 'wanted', 'busybox']).catch(() => undefined);
+  await daemon.ok(['create', '--name', 'later', '--network', 'wanted', 'busybox', 'true']);
+  try {
+    assert.match(await daemon.ok(['network', 'prune', '-f', '--filter', 'label!=keep']), /^Deleted Networks:\nidle$/m);
+    const names = (await daemon.ok(['network', 'ls', '--format', '{{.Name}}'])).split('\n').sort();
+    assert.deepEqual(names, ['bridge', 'host', 'kept', 'none', 'wanted']);
+  } finally {
+    await remove('later');
+    await daemon.ok(['network', 'rm', 'kept', 'wanted']);
+  }
+});
+
+test('what does not exist is said so', async () => {
+  await refused(['network', 'inspect', 'nonet'], /network nonet not found/);
+  await refused(['network', 'rm', 'nonet'], /network nonet not found/);
+  await refused(
+    ['run', '--rm', '--network', 'nonet', 'busybox', 'true'],
+    /failed to set up container networking: network nonet not found/,
+  );
+  await refused(['network', 'create', '-d', 'nodriver', 'x'], /plugin "nodriver" not found/);
+  assert.equal(await daemon.ok(['network', 'ls', '-q', '--filter', 'name=nonet']), '');
+});
