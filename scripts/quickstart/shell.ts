@@ -27,7 +27,8 @@ export function createShell({ programs, env, cwd, signal }: ShellOptions): Shell
       const [program = '', ...args] = words;
       const ran = await run(programs[program] ?? program, args, { env, cwd, signal, timeoutMs: 60_000 });
       process.stdout.write(ran.stdout + ran.stderr);
-      if (ran.code !== 0) throw new Error(`${words.join(' ')}: ${ran.timedOut ? 'no end within a minute' : `exit code ${ran.code}`}`);
+      if (ran.code !== 0)
+        throw new Error(`${words.join(' ')}: ${ran.timedOut ? 'no end within a minute' : `exit code ${ran.code}`}`);
       if (expect !== undefined && !expect.test(ran.stdout + ran.stderr))
         throw new Error(`${ran.command}: expected output like ${expect}`);
       return ran;

@@ -30,9 +30,9 @@ export async function startRegistry(): Promise<TestRegistry> {
 }
 
 /** Debian's docker-registry on a free port of 127.0.0.1, over a temporary directory. Throws when it is not installed. */
-export async function startDockerRegistry(): Promise<TestRegistry> {
+export async function startDockerRegistry(options: { readonly below?: string } = {}): Promise<TestRegistry> {
   const program = requireTool('docker-registry');
-  const temp = await tempDirectory('registry');
+  const temp = await tempDirectory('registry', options.below);
   const port = await freePort();
   const config = join(temp.path, 'config.yml');
   const root = join(temp.path, 'data');

@@ -13,9 +13,9 @@ export interface TempDirectory extends AsyncDisposable {
   readonly path: string;
 }
 
-/** A directory below {@link TEST_TMP}, removed with everything in it on disposal (unless `BERTH_TEST_KEEP=1`). */
-export async function tempDirectory(name = ''): Promise<TempDirectory> {
-  const path = await mkdtemp(join(TEST_TMP, `berth-test-${name === '' ? '' : `${name}-`}`));
+/** A directory below `parent` ({@link TEST_TMP} unless given), removed with everything in it on disposal (unless `BERTH_TEST_KEEP=1`). */
+export async function tempDirectory(name = '', parent = TEST_TMP): Promise<TempDirectory> {
+  const path = await mkdtemp(join(parent, `berth-test-${name === '' ? '' : `${name}-`}`));
   return {
     path,
     async [Symbol.asyncDispose]() {

@@ -1,0 +1,170 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, mkdirSync, openSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { eventually, run, runOk } from '../tests/harness/command.ts';
+import { CHECKOUT } from '../tests/harness/temp.ts';
+import { requireTool, toolEnvironment } from '../tests/harness/tools.ts';
+import { time } from './measure.ts';
+
+export const ENGINE_NAMES = ['dockerd', 'berth', 'podman'] as const;
+export type EngineName = (typeof ENGINE_NAMES)[number];
+
+/** One of the engines compared, driven through its command line: the docker CLI for both daemons, podman's own. */
+export interface Engine extends AsyncDisposable {
+  readonly name: EngineName;
+  readonly version: string;
+  /** The daemon, where there is one. */
+  readonly pid: number | undefined;
+  /** The whole command line for a docker verb. */
+  command(...args: readonly string[]): readonly string[];
+  /** Milliseconds of one command. */
+  time(...args: readonly string[]): Promise<number>;
+  /** Runs a command outside of any measurement. Throws unless its exit code is 0; standard output. */
+  ok(...args: readonly string[]): Promise<string>;
+  /** The same without caring how it ends. */
+  tryTo(...args: readonly string[]): Promise<void>;
+  /** `rm -f`, without the grace period that podman gives. */
+  remove(...containers: readonly string[]): Promise<void>;
+}
+
+export interface EngineOptions {
+  /** Data and run directories go below. */
+  readonly root: string;
+}
+
+export async function startEngine(name: EngineName, options: EngineOptions): Promise<Engine> {
+  return name === 'podman' ? preparePodman(options) : startDocker(name, options);
+}
+
+async function startDocker(name: 'dockerd' | 'berth', { root }: EngineOptions): Promise<Engine> {
+  const own = join(root, name);
+  mkdirSync(join(own, 'config'), { recursive: true });
+  const host = `unix://${join(root, `${name}.sock`)}`;
+  const program = name === 'berth' ? join(CHECKOUT, 'bin/berthd') : requireTool('dockerd');
+  const args = [
+    '--data-root',
+    join(own, 'data'),
+    '--exec-root',
+    join(own, 'exec'),
+    '-p',
+    join(own, 'pid'),
+    '-H',
+    host,
+    '-l',
+    'warn',
+  ];
+  const log = openSync(join(own, 'log'), 'a');
+  const child = spawn(program, args, {
+    stdio: ['ignore', log, log],
+    env: { ...process.env, BERTH_NODE: process.execPath },
+  });
+  closeSync(log);
+  const prefix = [requireTool('docker'), '--config', join(own, 'config'), '-H', host];
+  const version = await eventually(
+    `${name} answers (its log: ${join(own, 'log')})`,
+    () => runOk(prefix[0] ?? '', [...prefix.slice(1), 'version', '--format', '{{.Server.Version}}']),
+    60_000,
+  );
+  const env = { ...process.env, DOCKER_BUILDKIT: '0', DOCKER_CLI_HINTS: 'false' };
+  return createEngine({
+    name,
+    version,
+    prefix,
+    env,
+    force: ['rm', '-f'],
+    pid: child.pid,
+    stop: () => stopChild(child),
+  });
+}
+
+async function preparePodman({ root }: EngineOptions): Promise<Engine> {
+  const own = join(root, 'podman');
+  for (const directory of ['root', 'run', 'tmp', 'net']) mkdirSync(join(own, directory), { recursive: true });
+  const unpacked =
+    toolEnvironment()
+      .get('BERTH_PODMAN')
+      ?.replace(/bin\/podman$/, 'root/usr') ?? '/usr';
+  const helpers = [...new Set([unpacked, '/usr'])].map((directory) => `"${directory}/lib/podman"`);
+  const settings = join(own, 'containers.conf');
+  writeFileSync(
+    settings,
+    [
+      '[containers]',
+      'default_ulimits = []',
+      'log_driver = "k8s-file"',
+      '[engine]',
+      'cgroup_manager = "cgroupfs"',
+      'events_logger = "file"',
+      'runtime = "crun"',
+      `tmp_dir = "${own}/tmp"`,
+      `helper_binaries_dir = [${helpers.join(', ')}]`,
+      '[network]',
+      'network_backend = "netavark"',
+      `network_config_dir = "${own}/net"`,
+      'default_subnet = "10.99.0.0/16"',
+      '',
+    ].join('\n'),
+  ); // prettier-ignore
+  const prefix = [requireTool('podman'), '--root', join(own, 'root'), '--runroot', join(own, 'run')];
+  const env = { ...process.env, CONTAINERS_CONF: settings };
+  const version = await runOk(prefix[0] ?? '', [...prefix.slice(1), 'version', '--format', '{{.Client.Version}}'], {
+    env,
+  });
+  return createEngine({
+    name: 'podman',
+    version,
+    prefix,
+    env,
+    force: ['rm', '-f', '-t', '0'],
+    pid: undefined,
+    stop: async () => undefined,
+  });
+}
+
+interface Parts {
+  readonly name: EngineName;
+  readonly version: string;
+  readonly prefix: readonly string[];
+  readonly env: NodeJS.ProcessEnv;
+  readonly force: readonly string[];
+  readonly pid: number | undefined;
+  stop(): Promise<void>;
+}
+
+function createEngine({ name, version, prefix, env, force, pid, stop }: Parts): Engine {
+  const command = (...args: readonly string[]): readonly string[] => [...prefix, ...args];
+  const runIt = (args: readonly string[]) =>
+    run(prefix[0] ?? '', [...prefix.slice(1), ...args], { env, timeoutMs: 600_000 });
+  const ok = async (...args: readonly string[]): Promise<string> => {
+    const ran = await runIt(args);
+    if (ran.code !== 0) throw new Error(`${name} ${args.slice(0, 4).join(' ')}: ${ran.stderr.trim().slice(-300)}`);
+    return ran.stdout.trimEnd();
+  };
+  const tryTo = async (...args: readonly string[]): Promise<void> => void (await runIt(args));
+  const remove = (...containers: readonly string[]): Promise<void> => tryTo(...force, ...containers);
+  return {
+    name,
+    version,
+    pid,
+    command,
+    time: (...args) => time(command(...args), { env }),
+    ok,
+    tryTo,
+    remove,
+    async [Symbol.asyncDispose]() {
+      const left = (await runIt(['ps', '-aq'])).stdout.split('\n').filter((id) => id !== '');
+      if (left.length > 0) await remove(...left);
+      await stop();
+    },
+  };
+}
+
+async function stopChild(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  child.once('exit', () => resolve());
+  child.kill('SIGTERM');
+  const timer = setTimeout(() => child.kill('SIGKILL'), 30_000);
+  await promise;
+  clearTimeout(timer);
+}
