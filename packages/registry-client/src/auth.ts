@@ -1,23 +1,31 @@
-import { type CallOptions, invalid, SingleFlight, unauthorized } from '@berth/base';
+import { performance } from 'node:perf_hooks';
+import { type CallOptions, invalid, SingleFlight, throwIfAborted, unauthorized } from '@berth/base';
+import { readAll } from '@berth/oci';
 import { type Challenge, parseChallenges } from './challenge.ts';
 import type { Endpoint } from './endpoints.ts';
-import { refusal } from './failures.ts';
-import type { RegistryCredential } from './options.ts';
-import { readText, type Transport, type TransportResponse } from './transport.ts';
+import { connectionFailure, refusal } from './failures.ts';
+import type { RegistryCredential, TransferLimits } from './options.ts';
+import { paced } from './paced.ts';
+import { retried } from './retry.ts';
+import type { Transport, TransportResponse } from './transport.ts';
 
 const CLIENT_ID = 'berth';
 const MAX_TOKEN_BODY = 1024 * 1024;
+/** What a token without `expires_in` is good for (distribution token specification), and the longest that is believed. */
+const DEFAULT_LIFE_S = 60;
+const MAX_LIFE_S = 24 * 3600;
 
 /** A token server's answer. */
 interface Token {
   readonly authorization: string;
+  readonly lifeMs: number;
   readonly refreshToken?: string;
 }
 
 /** Makes `Authorization` headers for one registry and one credential; tokens are kept per scope. */
 export interface Authorizer {
-  /** What to send without being asked; undefined when nothing is known yet. */
-  current(scopes: readonly string[]): string | undefined;
+  /** What to send without being asked; undefined when nothing is known yet. Replaces a token about to expire. */
+  current(scopes: readonly string[], options?: CallOptions): Promise<string | undefined>;
   /** Answers a 401; undefined when there is nothing (new) to answer with. */
   answer(response: TransportResponse, scopes: readonly string[], options?: CallOptions): Promise<string | undefined>;
   /** Refresh token that a login got, if any. */
@@ -39,14 +47,32 @@ const parseToken = (text: string): Token => {
   } catch {
     throw unauthorized('the token server did not answer with JSON');
   }
-  const { token, access_token, refresh_token } = (value ?? {}) as Record<string, unknown>;
+  const { token, access_token, refresh_token, expires_in } = (value ?? {}) as Record<string, unknown>;
   const bearer = typeof token === 'string' && token !== '' ? token : access_token;
   if (typeof bearer !== 'string' || !/^[\x21-\x7e]+$/.test(bearer))
     throw unauthorized('authorization server did not include a token in the response');
+  const life = typeof expires_in === 'number' && expires_in > 0 ? Math.min(expires_in, MAX_LIFE_S) : DEFAULT_LIFE_S;
   return {
     authorization: `Bearer ${bearer}`,
+    lifeMs: life * 1000,
     ...(typeof refresh_token === 'string' ? { refreshToken: refresh_token } : {}),
   };
+};
+
+interface KnownToken {
+  readonly authorization: string;
+  /** When to ask for another one, on the monotonic clock: before it expires, in the pause between two requests. */
+  readonly renewAt: number;
+  readonly challenge: Challenge;
+}
+
+/** The whole answer; one that breaks off is worth another try, unlike one that is no token. */
+const readAnswer = async (response: TransportResponse, limits: TransferLimits, call: CallOptions): Promise<string> => {
+  try {
+    return Buffer.from(await readAll(paced(response.body, limits), MAX_TOKEN_BODY, call)).toString('utf8');
+  } catch (error) {
+    throw connectionFailure('GET', new URL('token:///'), error, call.signal);
+  }
 };
 
 export function createAuthorizer(
@@ -55,7 +81,7 @@ export function createAuthorizer(
   credential: RegistryCredential | undefined,
   options: { readonly login?: boolean } = {},
 ): Authorizer {
-  const known = new Map<string, string>();
+  const known = new Map<string, KnownToken>();
   const flights = new SingleFlight<string>();
   let basicHeader: string | undefined;
   let identityToken = credential?.identityToken;
@@ -89,7 +115,7 @@ export function createAuthorizer(
   const tokenEndpoint = (realm: URL): Endpoint =>
     realm.origin === new URL(endpoint.base).origin
       ? endpoint
-      : { base: realm.origin, host: realm.host, verify: endpoint.verify, mirror: false };
+      : { base: realm.origin, host: realm.host, verify: endpoint.verify, mirror: false, referrer: endpoint.host };
 
   const byPassword = (realm: URL, service: string, scopes: readonly string[], call: CallOptions) => {
     const url = new URL(realm);
@@ -105,14 +131,14 @@ export function createAuthorizer(
     return transport.send(tokenEndpoint(realm), { ...call, method: 'GET', url, headers });
   };
 
-  const fetchToken = async (challenge: Challenge, scopes: readonly string[], call: CallOptions): Promise<string> => {
+  const askForToken = async (challenge: Challenge, scopes: readonly string[], call: CallOptions): Promise<Token> => {
     const realm = realmOf(challenge);
     const service = challenge.parameters['service'] ?? '';
     const response =
       identityToken === undefined || identityToken === ''
         ? await byPassword(realm, service, scopes, call)
         : await byRefreshToken(realm, service, scopes, identityToken, call);
-    const text = await readText(response, MAX_TOKEN_BODY);
+    const text = await readAnswer(response, transport.limits, call);
     if (response.statusCode !== 200) {
       const refused = refusal(response.statusCode, text);
       const explained = (refused.details['codes'] as readonly string[]).length > 0;
@@ -121,30 +147,43 @@ export function createAuthorizer(
     }
     const token = parseToken(text);
     identityToken = token.refreshToken ?? identityToken;
-    return token.authorization;
+    return token;
+  };
+
+  const renew = (challenge: Challenge, scopes: readonly string[], call: CallOptions): Promise<string> => {
+    const asked = scopes.length > 0 ? scopes : (challenge.parameters['scope'] ?? '').split(' ').filter(Boolean);
+    const key = scopes.join(' ');
+    return flights.do(key, async () => {
+      const { authorization, lifeMs } = await retried(transport.limits, call, () =>
+        askForToken(challenge, asked, call),
+      );
+      known.set(key, { authorization, challenge, renewAt: performance.now() + lifeMs - Math.min(10_000, lifeMs / 4) });
+      return authorization;
+    });
   };
 
   return {
     get identityToken() {
       return identityToken;
     },
-    current(scopes) {
+    async current(scopes, call = {}) {
       if (credential?.registryToken) return `Bearer ${credential.registryToken}`;
-      return known.get(scopes.join(' ')) ?? basicHeader;
+      const token = known.get(scopes.join(' '));
+      if (token === undefined) return basicHeader;
+      if (performance.now() < token.renewAt) return token.authorization;
+      try {
+        return await renew(token.challenge, scopes, call);
+      } catch {
+        throwIfAborted(call.signal);
+        // The registry decides whether the old one will do; its 401 leads back here.
+        return token.authorization;
+      }
     },
     async answer(response, scopes, call = {}) {
       if (credential?.registryToken) return undefined;
       const challenges = parseChallenges(headerList(response, 'www-authenticate'));
       const bearer = challenges.find(({ scheme }) => scheme === 'bearer');
-      if (bearer !== undefined) {
-        const asked = scopes.length > 0 ? scopes : (bearer.parameters['scope'] ?? '').split(' ').filter(Boolean);
-        const key = scopes.join(' ');
-        return flights.do(key, async () => {
-          const authorization = await fetchToken(bearer, asked, call);
-          known.set(key, authorization);
-          return authorization;
-        });
-      }
+      if (bearer !== undefined) return renew(bearer, scopes, call);
       const { username, password } = credential ?? {};
       const wantsBasic = challenges.some(({ scheme }) => scheme === 'basic');
       if (!wantsBasic || !username || password === undefined || basicHeader !== undefined) return undefined;

@@ -1,11 +1,20 @@
-import { type CallOptions, dataLoss, type Logger, sleep, throwIfAborted } from '@berth/base';
+import { type CallOptions, dataLoss, isKind, type Logger, sleep, throwIfAborted } from '@berth/base';
 import type { ByteRange, ByteStream, Descriptor } from '@berth/oci';
 import { connectionFailure } from './failures.ts';
 import type { TransferLimits } from './options.ts';
+import { paced } from './paced.ts';
+import { backoffMs, isPassing } from './retry.ts';
 import { headerOf, type TransportResponse } from './transport.ts';
 
 /** Asks for the bytes from `start` on; the answer is 200 or 206. */
 export type OpenAt = (start: number) => Promise<TransportResponse>;
+
+/** Where a blob may come from. */
+export interface BlobSource {
+  readonly open: OpenAt;
+  /** Turns to the next place that may have the blob; false when there is none. */
+  readonly giveUp: (error: unknown) => boolean;
+}
 
 const firstByte = (response: TransportResponse): number => {
   if (response.statusCode !== 206) return 0;
@@ -22,15 +31,16 @@ const checkLength = (response: TransportResponse, descriptor: Descriptor): void 
 
 /**
  * A blob's bytes, whatever happens to the connection: when it breaks, the rest is asked for from the byte reached, as
- * long as that makes progress. Never yields more than was asked for.
+ * long as that makes progress, then from the next source. Never yields more than was asked for.
  */
 export async function* blobStream(
   first: TransportResponse,
   descriptor: Descriptor,
-  open: OpenAt,
+  source: BlobSource,
   options: CallOptions & { readonly range?: ByteRange; readonly limits: TransferLimits; readonly logger: Logger },
 ): ByteStream {
   const { limits, logger, signal } = options;
+  const url = new URL(`registry:///${descriptor.digest}`);
   const end = Math.min(options.range?.end ?? descriptor.size, descriptor.size);
   let at = options.range?.start ?? 0;
   let response: TransportResponse | undefined = first;
@@ -39,13 +49,12 @@ export async function* blobStream(
     for (;;) {
       const before = at;
       try {
-        response ??= await open(at);
+        response ??= await source.open(at);
         checkLength(response, descriptor);
         let position = firstByte(response);
         if (position > at) throw dataLoss(`registry skipped bytes of ${descriptor.digest}`);
-        for await (const piece of response.body) {
+        for await (const chunk of paced(response.body, limits)) {
           throwIfAborted(signal);
-          const chunk = piece as Uint8Array;
           const from = Math.max(0, at - position);
           position += chunk.byteLength;
           if (from >= chunk.byteLength) continue;
@@ -57,20 +66,19 @@ export async function* blobStream(
           if (at >= end && end < descriptor.size) return;
         }
         if (at >= end) return;
-        throw connectionFailure(
-          'GET',
-          new URL('registry:///blob'),
-          Object.assign(new Error(), { code: 'ECONNRESET' }),
-          signal,
-        );
+        throw connectionFailure('GET', url, Object.assign(new Error(), { code: 'ECONNRESET' }), signal);
       } catch (error) {
-        const failure = connectionFailure('GET', new URL(`registry:///${descriptor.digest}`), error, signal);
+        const failure = connectionFailure('GET', url, error, signal);
         fruitless = at > before ? 0 : fruitless + 1;
-        if (failure.details['transient'] !== true || fruitless >= limits.attempts) throw failure;
-        logger.debug('blob transfer broke, continuing', { digest: descriptor.digest, at, error });
-        response?.body.destroy();
+        response?.body.on('error', () => undefined).destroy();
         response = undefined;
-        await sleep(Math.min(limits.maxBackoffMs, limits.backoffMs * 2 ** fruitless), { signal });
+        if (!isPassing(failure) || fruitless >= limits.attempts) {
+          if (isKind(failure, 'cancelled', 'deadline') || !source.giveUp(failure)) throw failure;
+          fruitless = 0;
+          continue;
+        }
+        logger.debug('blob transfer broke, continuing', { digest: descriptor.digest, at, error });
+        await sleep(backoffMs(fruitless, limits), { signal });
       }
     }
   } finally {

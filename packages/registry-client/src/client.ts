@@ -1,11 +1,15 @@
 import { type CallOptions, EngineError, isKind, silentLogger, unauthorized } from '@berth/base';
 import { DEFAULT_DOMAIN, parseReference, type Reference } from '@berth/oci';
-import { endpointsOf } from './endpoints.ts';
+import { createDispatchers } from './dispatchers.ts';
+import { endpointsOf, isInsecure, isListed, parseMirror } from './endpoints.ts';
 import { isUnreachable } from './failures.ts';
 import { DEFAULT_TRANSFER_LIMITS, type RegistryClientOptions, type RegistryCredential } from './options.ts';
+import { parseProxy } from './proxies.ts';
 import { createRepository, type Repository } from './repository.ts';
 import { createSession, type Session } from './session.ts';
 import { createTransport, readText } from './transport.ts';
+
+const DEFAULT_CERTIFICATES = ['/etc/berth/certs.d', '/etc/docker/certs.d'];
 
 export interface LoginResult {
   /** Refresh token to keep instead of the password, when the registry gives one. */
@@ -42,14 +46,28 @@ export function createRegistryClient(options: RegistryClientOptions = {}): Regis
   const limits = { ...DEFAULT_TRANSFER_LIMITS, ...options.limits };
   const logger = options.logger ?? silentLogger;
   const { insecureRegistries = [], mirrors = [] } = options;
+  const trusted = (host: string): boolean =>
+    isListed(host, insecureRegistries) || Object.hasOwn(options.registries ?? {}, host);
+  const dispatchers = createDispatchers({
+    directories: options.certificateDirectories ?? DEFAULT_CERTIFICATES,
+    limits,
+    proxies: options.proxies ?? {},
+    trusted,
+  });
+  const insecure = (host: string): boolean => isInsecure(host, insecureRegistries);
   const transport = createTransport({
-    directories: options.certificateDirectories ?? ['/etc/docker/certs.d'],
+    dispatchers,
     limits,
     userAgent: options.userAgent ?? 'berth/0.1',
     logger,
+    insecure,
   });
+  for (const proxy of [options.proxies?.http, options.proxies?.https]) if (proxy) parseProxy(proxy);
+  for (const { mirrors: own = [] } of Object.values(options.registries ?? {})) own.forEach(parseMirror);
+  mirrors.forEach(parseMirror);
 
   const deferred = (make: () => Promise<Session>, endpoint: Session['endpoint']): Session => {
+    const plain = createSession(transport, endpoint, undefined);
     let made: Promise<Session> | undefined;
     const session = (): Promise<Session> => {
       made ??= make();
@@ -57,13 +75,16 @@ export function createRegistryClient(options: RegistryClientOptions = {}): Regis
     };
     return {
       endpoint,
+      limits,
+      urlOf: plain.urlOf,
       send: async (request) => (await session()).send(request),
       identityToken: async () => (await session()).identityToken(),
     };
   };
 
+  const endpointOptions = { insecureRegistries, mirrors, registries: options.registries ?? {} };
   const sessionsOf = (domain: string, given: RegistryCredential | undefined): readonly Session[] =>
-    endpointsOf(domain, { insecureRegistries, mirrors }).map((endpoint) =>
+    endpointsOf(domain, endpointOptions).map((endpoint) =>
       deferred(async () => {
         const mine = endpoint.mirror ? endpoint.host : domain;
         const usable = endpoint.mirror ? undefined : given;
@@ -98,7 +119,7 @@ export function createRegistryClient(options: RegistryClientOptions = {}): Regis
     },
     async login(address, credential, call = {}) {
       const domain = domainOf(address);
-      const endpoints = endpointsOf(domain, { insecureRegistries, mirrors: [] });
+      const endpoints = endpointsOf(domain, endpointOptions).filter(({ mirror }) => !mirror);
       for (const [index, endpoint] of endpoints.entries()) {
         try {
           return await check(createSession(transport, endpoint, credential, { login: true }), call);
@@ -112,6 +133,6 @@ export function createRegistryClient(options: RegistryClientOptions = {}): Regis
       }
       return {};
     },
-    [Symbol.asyncDispose]: () => transport[Symbol.asyncDispose](),
+    [Symbol.asyncDispose]: () => dispatchers[Symbol.asyncDispose](),
   };
 }

@@ -56,15 +56,26 @@ export function parseFaults(body: string): readonly RegistryFault[] {
 const faultText = ({ code, message }: RegistryFault): string =>
   `${code.toLowerCase().replaceAll('_', ' ')}: ${message || code.toLowerCase().replaceAll('_', ' ')}`;
 
+/** True when the registry refuses for now only: too many requests. */
+export function isRateLimited(error: unknown): boolean {
+  return error instanceof EngineError && error.details['status'] === 429;
+}
+
+/** True for answers that say nothing about what was asked for. */
+export function isBusy(error: unknown): boolean {
+  return error instanceof EngineError && (isRateLimited(error) || Number(error.details['status'] ?? 0) >= 500);
+}
+
 /** The error a refused request becomes; `details` has `status` and the registry's `codes`. */
-export function refusal(status: number, body: string): EngineError {
+export function refusal(status: number, body: string, { waitMs = 0 } = {}): EngineError {
   const faults = parseFaults(body);
   const codes = faults.map(({ code }) => code);
   const kind = codes.includes('DIGEST_INVALID') || codes.includes('SIZE_INVALID') ? 'dataLoss' : KIND_BY_STATUS[status];
   const text = faults.length > 0 ? faults.map(faultText).join('\n') : DEFAULT_TEXT[status];
+  const wait = waitMs > 0 ? ` (the registry asks to wait ${Math.ceil(waitMs / 1000)} seconds)` : '';
   return new EngineError(
     kind ?? (status >= 500 ? 'unavailable' : 'invalid'),
-    text ?? `received unexpected HTTP status: ${status}`,
+    (text ?? `received unexpected HTTP status: ${status}`) + wait,
     { details: { status, codes } },
   );
 }
@@ -79,6 +90,9 @@ const RESETS = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET', 'UND_ERR_BODY_T
 const TRANSIENT = new Set([
   ...RESETS,
   'UND_ERR_CONNECT_TIMEOUT',
+  'UND_ERR_RES_CONTENT_LENGTH_MISMATCH',
+  'UND_ERR_PRX_CONN',
+  'HPE_INVALID_EOF_STATE',
   'ETIMEDOUT',
   'EAI_AGAIN',
   'ENETUNREACH',
@@ -108,6 +122,10 @@ export function wasAnswered(error: unknown): boolean {
 
 const connectionText = (error: unknown): string => {
   const codes = codesOf(error);
+  const tunnel = causeChain(error).map((item) => /^Proxy response \((\d+)\)/.exec(messageOf(item))?.[1]);
+  const refused = tunnel.find((status) => status !== undefined);
+  if (refused !== undefined)
+    return `proxyconnect tcp: the proxy answered ${refused}${refused === '407' ? ' Proxy Authentication Required' : ''}`;
   const { address, port, hostname } = (causeChain(error).find((item) => errnoOf(item) !== undefined) ??
     {}) as SystemFault;
   const where = address === undefined ? '' : ` ${address.includes(':') ? `[${address}]` : address}:${port}`;
@@ -120,6 +138,9 @@ const connectionText = (error: unknown): string => {
   if (codes.includes('UND_ERR_CONNECT_TIMEOUT')) return `dial tcp${where}: i/o timeout`;
   if (codes.some((code) => code === 'UND_ERR_BODY_TIMEOUT' || code === 'UND_ERR_HEADERS_TIMEOUT'))
     return 'the registry stopped sending data';
+  if (codes.includes('UND_ERR_HEADERS_OVERFLOW')) return "the registry's answer has too large headers";
+  if (codes.some((code) => code.startsWith('HPE_'))) return 'malformed HTTP response';
+  if (codes.includes('UND_ERR_RES_CONTENT_LENGTH_MISMATCH')) return 'unexpected EOF';
   if (codes.some((code) => RESETS.has(code))) return 'connection reset by peer';
   if (codes.some((code) => /SELF_SIGNED|UNABLE_TO|CERT_UNTRUSTED/.test(code)))
     return 'tls: failed to verify certificate: x509: certificate signed by unknown authority';
@@ -134,7 +155,8 @@ const verb = (method: string): string => method.charAt(0) + method.slice(1).toLo
 
 /** What a failed connection becomes, worded as Go words it; query strings (signatures) are left out. */
 export function connectionFailure(method: string, url: URL, error: unknown, signal?: AbortSignal): EngineError {
-  if (error instanceof EngineError) return error;
+  const known = causeChain(error).find((item) => item instanceof EngineError);
+  if (known !== undefined) return known;
   if (signal?.aborted) {
     const reason: unknown = signal.reason;
     if (reason instanceof EngineError) return reason;

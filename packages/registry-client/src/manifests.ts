@@ -10,8 +10,11 @@ import {
   MAX_MANIFEST_SIZE,
   readAll,
 } from '@berth/oci';
+import { connectionFailure } from './failures.ts';
+import { paced } from './paced.ts';
+import { retried } from './retry.ts';
 import type { Session } from './session.ts';
-import { expectStatus, headerOf, type TransportResponse } from './transport.ts';
+import { discard, expectStatus, headerOf, type TransportResponse } from './transport.ts';
 
 export interface FetchedManifest {
   readonly descriptor: Descriptor;
@@ -27,6 +30,25 @@ const refuseSchema1 = (mediaType: string): void => {
   if (isSchema1Type(mediaType)) decodeManifest(Buffer.from('{"schemaVersion":1}'), mediaType);
 };
 
+const readManifest = async (
+  session: Session,
+  target: string,
+  reference: string,
+  scopes: readonly string[],
+  options: CallOptions,
+): Promise<{ readonly response: TransportResponse; readonly bytes: Uint8Array }> => {
+  const response = await session.send({ ...options, method: 'GET', target, scopes, headers: { accept: ACCEPT } });
+  await expectStatus(response, 200);
+  try {
+    const bytes = await readAll(paced(response.body, session.limits), MAX_MANIFEST_SIZE, options);
+    return { response, bytes };
+  } catch (error) {
+    response.body.on('error', () => undefined).destroy();
+    if (isKind(error, 'tooLarge')) throw tooLarge(`manifest ${reference} has more than ${MAX_MANIFEST_SIZE} bytes`);
+    throw connectionFailure('GET', session.urlOf(target), error, options.signal);
+  }
+};
+
 /** `GET` of a manifest by tag or digest; bytes are checked against the digest asked for and the one announced. */
 export async function getManifest(
   session: Session,
@@ -35,18 +57,9 @@ export async function getManifest(
   scopes: readonly string[],
   options: CallOptions,
 ): Promise<FetchedManifest> {
-  const target = `/v2/${path}/manifests/${reference}`;
-  const response = await session.send({ ...options, method: 'GET', target, scopes, headers: { accept: ACCEPT } });
-  await expectStatus(response, 200);
-  let bytes: Uint8Array;
-  try {
-    bytes = await readAll(response.body as AsyncIterable<Uint8Array>, MAX_MANIFEST_SIZE, options);
-  } catch (error) {
-    response.body.on('error', () => undefined).destroy();
-    throw isKind(error, 'tooLarge')
-      ? tooLarge(`manifest ${reference} has more than ${MAX_MANIFEST_SIZE} bytes`)
-      : error;
-  }
+  const { response, bytes } = await retried(session.limits, options, () =>
+    readManifest(session, `/v2/${path}/manifests/${reference}`, reference, scopes, options),
+  );
   const announced = headerOf(response, 'docker-content-digest');
   const expected = isDigest(reference) ? reference : isDigest(announced) ? announced : undefined;
   const digest = digestOf(bytes, expected === undefined ? 'sha256' : digestAlgorithm(expected));
@@ -68,7 +81,7 @@ export async function headManifest(
 ): Promise<Descriptor | undefined> {
   const target = `/v2/${path}/manifests/${reference}`;
   const response = await session.send({ ...options, method: 'HEAD', target, scopes, headers: { accept: ACCEPT } });
-  await response.body.dump();
+  await discard(response);
   if (response.statusCode === 405) return undefined;
   await expectStatus(response, 200);
   const mediaType = mediaTypeOf(response);
@@ -103,7 +116,7 @@ export async function putManifest(
     body: bytes,
   });
   await expectStatus(response, 201, 200, 202);
-  await response.body.dump();
+  await discard(response);
   const stored = headerOf(response, 'docker-content-digest');
   if (stored !== undefined && stored !== descriptor.digest)
     throw invalid(`registry stored the manifest as ${stored.slice(0, 200)} instead of ${descriptor.digest}`);

@@ -1,4 +1,5 @@
 import type { CallOptions, Logger } from '@berth/base';
+import type { ProxySettings } from './proxies.ts';
 
 /** What a user logged in with; structurally the image service's credential. */
 export interface RegistryCredential {
@@ -21,8 +22,10 @@ export interface TransferLimits {
   readonly attempts: number;
   /** First pause between tries, doubled each time, with jitter, milliseconds. */
   readonly backoffMs: number;
-  /** Longest pause, also when the registry asks for more, milliseconds. */
+  /** Longest pause, milliseconds. When the registry asks for a longer one, its refusal is final. */
   readonly maxBackoffMs: number;
+  /** Slowest blob that is waited for, bytes a second, averaged over `stallMs`. */
+  readonly minBytesPerSecond: number;
 }
 
 export const DEFAULT_TRANSFER_LIMITS: TransferLimits = {
@@ -31,7 +34,17 @@ export const DEFAULT_TRANSFER_LIMITS: TransferLimits = {
   attempts: 5,
   backoffMs: 250,
   maxBackoffMs: 20_000,
+  minBytesPerSecond: 256,
 };
+
+/** What the operator says about one registry (`registries` in daemon.json). */
+export interface RegistrySettings {
+  /**
+   * Base URLs tried first for pulls. `https://cache/v2/quay-proxy` puts `quay-proxy/` before repository names; any other
+   * path goes before `/v2/`.
+   */
+  readonly mirrors?: readonly string[];
+}
 
 export interface RegistryClientOptions {
   readonly credentials?: FindCredential;
@@ -39,7 +52,11 @@ export interface RegistryClientOptions {
   readonly insecureRegistries?: readonly string[];
   /** Base URLs tried first for pulls from docker.io. */
   readonly mirrors?: readonly string[];
-  /** Directories with `<host[:port]>/{*.crt,*.cert,*.key}`, default `/etc/docker/certs.d`. */
+  /** By `host[:port]` as in image names; `docker.io` for Docker Hub. */
+  readonly registries?: Readonly<Record<string, RegistrySettings>>;
+  /** None by default; see `proxiesFromEnvironment`. Their credentials appear in no log and no error. */
+  readonly proxies?: ProxySettings;
+  /** Directories with `<host[:port]>/{*.crt,*.cert,*.key}`, default `/etc/berth/certs.d`, `/etc/docker/certs.d`. */
   readonly certificateDirectories?: readonly string[];
   readonly userAgent?: string;
   readonly logger?: Logger;

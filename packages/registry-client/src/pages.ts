@@ -20,7 +20,7 @@ export async function* pages(
   scopes: readonly string[],
   options: CallOptions,
 ): AsyncIterable<Readonly<Record<string, unknown>>> {
-  let url: URL | undefined = new URL(session.endpoint.base + target);
+  let url: URL | undefined = session.urlOf(target);
   for (let page = 0; url !== undefined && page < MAX_PAGES; page++) {
     const response = await session.send({ ...options, method: 'GET', target: url, scopes });
     await expectStatus(response, 200);

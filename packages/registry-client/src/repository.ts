@@ -1,4 +1,4 @@
-import { type CallOptions, isKind, KeyedLock, type Logger, sleep, wrap } from '@berth/base';
+import { type CallOptions, isKind, KeyedLock, type Logger, wrap } from '@berth/base';
 import {
   type CrossMounter,
   type Deleter,
@@ -16,15 +16,16 @@ import {
   type Target,
   verifyBytes,
 } from '@berth/oci';
-import { blobStream } from './blob-stream.ts';
-import { isUnreachable, wasAnswered } from './failures.ts';
+import { type BlobSource, blobStream } from './blob-stream.ts';
+import { isBusy, isUnreachable, wasAnswered } from './failures.ts';
 import { type FetchedManifest, getManifest, headManifest, putManifest } from './manifests.ts';
 import type { TransferLimits } from './options.ts';
 import { pages } from './pages.ts';
 import { addReferrer, referrerEntry, referrersTag } from './referrers-tag.ts';
+import { isPassing } from './retry.ts';
 import type { Session } from './session.ts';
-import { expectStatus, type TransportResponse } from './transport.ts';
-import { mayRetryUpload, mountBlob, type UploadContext, uploadBlob } from './upload.ts';
+import { discard, expectStatus, type TransportResponse } from './transport.ts';
+import { mountBlob, type UploadContext, uploadBlob } from './upload.ts';
 import { explainPull } from './wording.ts';
 
 /**
@@ -80,7 +81,7 @@ export function createRepository(context: RepositoryContext): Repository {
           if (!session.endpoint.mirror && wasAnswered(error)) chosen = session;
           throw error;
         }
-        if (isUnreachable(error)) skipped.add(session);
+        if (isUnreachable(error) || isPassing(error) || isBusy(error)) skipped.add(session);
         logger.debug('endpoint failed, trying the next', { endpoint: session.endpoint.base, error });
       }
     }
@@ -92,6 +93,8 @@ export function createRepository(context: RepositoryContext): Repository {
     path,
     scopes: push,
     chunkBytes: context.chunkBytes,
+    logger,
+    exists: (descriptor, options) => existsAt(session, descriptor, options),
   });
   const remember = (manifest: FetchedManifest): void => {
     sent.set(manifest.descriptor.digest, manifest);
@@ -142,18 +145,45 @@ export function createRepository(context: RepositoryContext): Repository {
 
   const pushFrom: ResumablePusher['pushFrom'] = async (descriptor, open, options = {}) => {
     if (isManifestType(descriptor.mediaType)) return self.push(descriptor, await open(0), options);
-    for (let attempt = 0; ; attempt++) {
-      try {
-        await trySessions(false, async (session) =>
-          uploadBlob(uploadContext(session), descriptor, await open(0), options),
-        );
-        return;
-      } catch (error) {
-        if (attempt + 1 >= limits.attempts || !mayRetryUpload(error)) throw error;
-        logger.debug('upload failed, trying again', { digest: descriptor.digest, error });
-        await sleep(Math.min(limits.maxBackoffMs, limits.backoffMs * 2 ** attempt), options);
-      }
-    }
+    const body = { open, again: true };
+    await trySessions(false, (session) => uploadBlob(uploadContext(session), descriptor, body, options));
+  };
+
+  const existsAt = async (session: Session, descriptor: Descriptor, options: CallOptions): Promise<boolean> => {
+    const kind = isManifestType(descriptor.mediaType) ? 'manifests' : 'blobs';
+    const response = await session.send({
+      signal: options.signal,
+      method: 'HEAD',
+      target: `/v2/${path}/${kind}/${descriptor.digest}`,
+      scopes: push,
+      headers: kind === 'manifests' ? { accept: descriptor.mediaType } : {},
+    });
+    await discard(response);
+    if (response.statusCode === 404) return false;
+    await expectStatus(response, 200);
+    return true;
+  };
+
+  /** Opens a blob where it was opened last; a mirror that fails is left for good, also in the middle. */
+  const openBlobs = (descriptor: Descriptor, end: number | undefined, options: CallOptions): BlobSource => {
+    let current: Session | undefined;
+    return {
+      open: async (start) => {
+        if (current !== undefined) return await openBlob(current, descriptor, end, options)(start);
+        return await trySessions(true, async (session) => {
+          const response = await openBlob(session, descriptor, end, options)(start);
+          current = session;
+          return response;
+        });
+      },
+      giveUp: (error) => {
+        if (current?.endpoint.mirror !== true) return false;
+        logger.warn('mirror failed in the middle of a blob', { mirror: current.endpoint.base, error });
+        skipped.add(current);
+        current = undefined;
+        return true;
+      },
+    };
   };
 
   const getIndex = async (session: Session, tag: string, options: CallOptions): Promise<readonly Descriptor[]> => {
@@ -175,34 +205,20 @@ export function createRepository(context: RepositoryContext): Repository {
         const { bytes } = await fetchManifest(descriptor, { signal });
         return streamOf(bytes.subarray(range?.start ?? 0, range?.end));
       }
-      return trySessions(true, async (session) => {
-        const open = openBlob(session, descriptor, range?.end, { signal });
-        return blobStream(await open(range?.start ?? 0), descriptor, open, { ...options, limits, logger });
-      });
+      const source = openBlobs(descriptor, range?.end, { signal });
+      const first = await source.open(range?.start ?? 0);
+      return blobStream(first, descriptor, source, { ...options, limits, logger });
     },
 
     async exists(descriptor, options = {}) {
-      const kind = isManifestType(descriptor.mediaType) ? 'manifests' : 'blobs';
-      return trySessions(false, async (session) => {
-        const target = `/v2/${path}/${kind}/${descriptor.digest}`;
-        const accept = kind === 'manifests' ? { accept: descriptor.mediaType } : {};
-        const response = await session.send({
-          signal: options.signal,
-          method: 'HEAD',
-          target,
-          scopes: push,
-          headers: accept,
-        });
-        await response.body.dump();
-        if (response.statusCode === 404) return false;
-        await expectStatus(response, 200);
-        return true;
-      });
+      return trySessions(false, (session) => existsAt(session, descriptor, options));
     },
 
     async push(descriptor, body, options = {}) {
       if (!isManifestType(descriptor.mediaType))
-        return trySessions(false, (session) => uploadBlob(uploadContext(session), descriptor, body, options));
+        return trySessions(false, (session) =>
+          uploadBlob(uploadContext(session), descriptor, { open: async () => body, again: false }, options),
+        );
       const bytes = await readAll(body, MAX_MANIFEST_SIZE, options);
       verifyBytes(bytes, descriptor);
       const { mediaType, digest, size } = descriptor;
@@ -260,7 +276,7 @@ export function createRepository(context: RepositoryContext): Repository {
         const scopes = [`repository:${path}:delete,pull,push`];
         const response = await session.send({ signal: options.signal, method: 'DELETE', target, scopes });
         await expectStatus(response, 200, 202, 204);
-        await response.body.dump();
+        await discard(response);
       });
     },
 

@@ -1,8 +1,8 @@
-import type { CallOptions } from '@berth/base';
+import { type CallOptions, unavailable } from '@berth/base';
 import { createAuthorizer } from './auth.ts';
 import type { Endpoint } from './endpoints.ts';
-import type { RegistryCredential } from './options.ts';
-import type { Transport, TransportRequest, TransportResponse } from './transport.ts';
+import type { RegistryCredential, TransferLimits } from './options.ts';
+import { discard, type Transport, type TransportRequest, type TransportResponse } from './transport.ts';
 
 export interface SessionRequest extends Omit<TransportRequest, 'url'> {
   /** Path below the endpoint (`/v2/...`), or a whole URL the registry gave. */
@@ -14,7 +14,13 @@ export interface SessionRequest extends Omit<TransportRequest, 'url'> {
 /** Authenticated requests to one endpoint. */
 export interface Session {
   readonly endpoint: Endpoint;
-  /** Answers one 401 by (re)authenticating, unless the body was a stream. */
+  readonly limits: TransferLimits;
+  /** Where a target is, below the endpoint. */
+  urlOf(target: string | URL): URL;
+  /**
+   * Answers one 401 by (re)authenticating. A body that is a stream is gone by then: throws `unavailable`, marked as
+   * transient, when the same request would be let in now.
+   */
   send(request: SessionRequest): Promise<TransportResponse>;
   /** Refresh token that a login got, if any. */
   identityToken(): Promise<string | undefined>;
@@ -27,28 +33,44 @@ export function createSession(
   options: { readonly login?: boolean } = {},
 ): Session {
   const authorizer = createAuthorizer(transport, endpoint, credential, options);
-  const base = new URL(`${endpoint.base}/`);
+  const { origin } = new URL(endpoint.base);
+  const { prefix = '', namespace } = endpoint;
+  const scopesOf = (scopes: readonly string[]): readonly string[] =>
+    prefix === '' ? scopes : scopes.map((scope) => scope.replace(/^repository:/, `repository:${prefix}`));
+
+  const urlOf = (target: string | URL): URL => {
+    if (typeof target !== 'string') return target;
+    const url = new URL(endpoint.base + target.replace(/^\/v2\//, `/v2/${prefix}`));
+    if (namespace !== undefined) url.searchParams.set('ns', namespace);
+    return url;
+  };
+
   const send = async (request: SessionRequest, authorization: string | undefined): Promise<TransportResponse> => {
     const { target, scopes: _, ...rest } = request;
-    const url = typeof target === 'string' ? new URL(`${endpoint.base}${target}`) : target;
-    const mayKnow = url.origin === base.origin && authorization !== undefined;
+    const url = urlOf(target);
+    const mayKnow = url.origin === origin && authorization !== undefined;
     return transport.send(endpoint, {
       ...rest,
       url,
       headers: { ...request.headers, ...(mayKnow ? { authorization } : {}) },
     });
   };
+
   return {
     endpoint,
+    limits: transport.limits,
+    urlOf,
     identityToken: async () => authorizer.identityToken,
     async send(request) {
-      const response = await send(request, authorizer.current(request.scopes));
-      const replayable = request.body === undefined || request.body instanceof Uint8Array;
-      if (response.statusCode !== 401 || !replayable) return response;
       const call: CallOptions = { signal: request.signal };
-      const answer = await authorizer.answer(response, request.scopes, call);
+      const scopes = scopesOf(request.scopes);
+      const response = await send(request, await authorizer.current(scopes, call));
+      if (response.statusCode !== 401 || urlOf(request.target).origin !== origin) return response;
+      const answer = await authorizer.answer(response, scopes, call);
       if (answer === undefined) return response;
-      await response.body.dump();
+      await discard(response);
+      if (request.body !== undefined && !(request.body instanceof Uint8Array))
+        throw unavailable('the credentials expired before the upload began', { details: { transient: true } });
       return send(request, answer);
     },
   };

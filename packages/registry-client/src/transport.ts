@@ -1,10 +1,10 @@
-import { getCACertificates, rootCertificates } from 'node:tls';
-import { type CallOptions, EngineError, type Logger, sleep, throwIfAborted, unavailable } from '@berth/base';
-import { Agent, type Dispatcher, request } from 'undici';
-import { loadCertificates } from './certificates.ts';
+import { type CallOptions, type Logger, sleep, throwIfAborted, unavailable } from '@berth/base';
+import { type Dispatcher, request } from 'undici';
+import type { Dispatchers } from './dispatchers.ts';
 import type { Endpoint } from './endpoints.ts';
 import { connectionFailure, refusal } from './failures.ts';
 import type { TransferLimits } from './options.ts';
+import { backoffMs, isPassing } from './retry.ts';
 
 export interface TransportRequest extends CallOptions {
   readonly method: 'GET' | 'HEAD' | 'PUT' | 'POST' | 'PATCH' | 'DELETE';
@@ -17,13 +17,16 @@ export interface TransportRequest extends CallOptions {
 export type TransportResponse = Dispatcher.ResponseData;
 
 /** HTTP with retries and redirects; knows nothing about registries. */
-export interface Transport extends AsyncDisposable {
+export interface Transport {
+  readonly limits: TransferLimits;
   /** The last answer, whatever its status; throws `unavailable` when there is none. */
   send(endpoint: Endpoint, options: TransportRequest): Promise<TransportResponse>;
 }
 
 const MAX_REDIRECTS = 6;
 const MAX_ERROR_BODY = 64 * 1024;
+const MAX_DISCARDED = 64 * 1024;
+const MAX_SMALL_BODY_MS = 10_000;
 const RETRIED = new Set([429, 500, 502, 503, 504]);
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 
@@ -33,10 +36,16 @@ export function headerOf(response: TransportResponse, name: string): string | un
   return Array.isArray(value) ? value[0] : value;
 }
 
+/** Drops a body: a short one is read, so that the connection can be used again, a long one is broken off. */
+export async function discard(response: TransportResponse): Promise<void> {
+  await readText(response, MAX_DISCARDED);
+}
+
 /** Reads a small body as text, or drops it; never more than `limit` bytes. */
 export async function readText(response: TransportResponse, limit: number = MAX_ERROR_BODY): Promise<string> {
   const chunks: Uint8Array[] = [];
   let size = 0;
+  const late = setTimeout(() => response.body.destroy(), MAX_SMALL_BODY_MS);
   try {
     for await (const chunk of response.body) {
       size += (chunk as Uint8Array).byteLength;
@@ -45,6 +54,9 @@ export async function readText(response: TransportResponse, limit: number = MAX_
     }
   } catch {
     return '';
+  } finally {
+    clearTimeout(late);
+    response.body.on('error', () => undefined).destroy();
   }
   return size > limit ? '' : Buffer.concat(chunks).toString('utf8');
 }
@@ -57,56 +69,44 @@ export async function expectStatus(response: TransportResponse, ...wanted: reado
   if (wanted.includes(response.statusCode)) return;
   const challenge = headerOf(response, 'www-authenticate') ?? '';
   const text = await readText(response);
-  throw refusal(response.statusCode, /error="?insufficient_scope/.test(challenge) ? INSUFFICIENT_SCOPE : text);
+  throw refusal(response.statusCode, /error="?insufficient_scope/.test(challenge) ? INSUFFICIENT_SCOPE : text, {
+    waitMs: retryAfter(response),
+  });
 }
-
-const systemCertificates = (): readonly string[] => [...new Set([...rootCertificates, ...getCACertificates('system')])];
 
 const retryAfter = (response: TransportResponse): number => {
   const text = headerOf(response, 'retry-after') ?? '';
   if (/^\d+$/.test(text)) return Number(text) * 1000;
-  const date = Date.parse(text);
+  // Only the form of HTTP dates: Date.parse takes almost anything for some date.
+  const date = /^[A-Z][a-z]{2}[a-z]*,? .*GMT$/.test(text) ? Date.parse(text) : Number.NaN;
   return Number.isNaN(date) ? 0 : Math.max(0, date - Date.now());
 };
 
-const makeAgent = async (
-  endpoint: Endpoint,
-  directories: readonly string[],
-  limits: TransferLimits,
-): Promise<Agent> => {
-  const { ca, cert, key } = await loadCertificates(directories, endpoint.host);
-  const secure = endpoint.base.startsWith('https:');
-  return new Agent({
-    headersTimeout: limits.stallMs,
-    bodyTimeout: limits.stallMs,
-    connect: {
-      timeout: limits.connectMs,
-      rejectUnauthorized: endpoint.verify,
-      ...(secure && endpoint.verify ? { ca: [...systemCertificates(), ...ca] } : {}),
-      ...(cert === undefined || key === undefined ? {} : { cert, key }),
-    },
-  });
+/** Another origin that a registry's answer leads to: its certificates are checked, its addresses are limited. */
+const elsewhere = (endpoint: Endpoint, url: URL, insecure: boolean): Endpoint => ({
+  base: url.origin,
+  host: url.host,
+  verify: !insecure,
+  mirror: false,
+  referrer: endpoint.referrer ?? endpoint.host,
+});
+
+/** Whether the request may be sent again to where the answer points. */
+const mayFollow = (input: TransportRequest, status: number): boolean => {
+  if (!REDIRECTS.has(status)) return false;
+  if (input.method === 'GET' || input.method === 'HEAD') return true;
+  return status >= 307 && (input.body === undefined || input.body instanceof Uint8Array);
 };
 
-const OTHER_HOST: Endpoint = { base: 'https://', host: '', verify: true, mirror: false };
-
 export function createTransport(options: {
-  readonly directories: readonly string[];
+  readonly dispatchers: Dispatchers;
   readonly limits: TransferLimits;
   readonly userAgent: string;
   readonly logger: Logger;
+  /** True for hosts whose certificates are not checked. */
+  readonly insecure: (host: string) => boolean;
 }): Transport {
-  const { directories, limits, userAgent, logger } = options;
-  const agents = new Map<string, Promise<Agent>>();
-  const agentFor = (endpoint: Endpoint): Promise<Agent> => {
-    const key = `${endpoint.base} ${endpoint.verify}`;
-    const known = agents.get(key);
-    if (known !== undefined) return known;
-    const made = makeAgent(endpoint, directories, limits);
-    agents.set(key, made);
-    made.catch(() => agents.delete(key));
-    return made;
-  };
+  const { dispatchers, limits, userAgent, logger } = options;
 
   const once = async (endpoint: Endpoint, input: TransportRequest, url: URL): Promise<TransportResponse> => {
     const home = url.origin === new URL(endpoint.base).origin;
@@ -114,7 +114,7 @@ export function createTransport(options: {
     throwIfAborted(input.signal);
     try {
       return await request(url, {
-        dispatcher: await agentFor(home ? endpoint : OTHER_HOST),
+        dispatcher: await dispatchers.get(home ? endpoint : elsewhere(endpoint, url, options.insecure(url.host))),
         method: input.method,
         headers: { 'user-agent': userAgent, ...(home ? input.headers : anonymous) },
         ...(input.body === undefined ? {} : { body: input.body as Uint8Array }),
@@ -130,13 +130,12 @@ export function createTransport(options: {
     for (let hops = 0; ; hops++) {
       const response = await once(endpoint, input, url);
       const location = headerOf(response, 'location');
-      const follows = input.method === 'GET' || input.method === 'HEAD';
-      if (!follows || !REDIRECTS.has(response.statusCode) || location === undefined) return response;
-      await response.body.dump();
+      if (!mayFollow(input, response.statusCode) || location === undefined) return response;
+      await discard(response);
       if (hops >= MAX_REDIRECTS)
         throw unavailable(`${url.origin}${url.pathname}: stopped after ${MAX_REDIRECTS} redirects`);
       const next = URL.parse(location, url);
-      if (next === null || !/^https?:$/.test(next.protocol))
+      if (next === null || !/^https?:$/.test(next.protocol) || next.username !== '' || next.password !== '')
         throw unavailable(`${url.origin} redirects to no HTTP address`);
       if (url.protocol === 'https:' && next.protocol === 'http:' && endpoint.verify)
         throw unavailable(`${url.origin} redirects from HTTPS to HTTP`);
@@ -144,35 +143,28 @@ export function createTransport(options: {
     }
   };
 
-  const pause = (attempt: number, asked: number, input: TransportRequest): Promise<void> => {
-    const backoff = limits.backoffMs * 2 ** attempt * (0.5 + Math.random());
-    return sleep(Math.min(limits.maxBackoffMs, Math.max(asked, backoff)), input);
-  };
-
   return {
+    limits,
     async send(endpoint, input) {
       const replayable = input.body === undefined || input.body instanceof Uint8Array;
+      // A mirror has others behind it: waiting for it costs more than it saves.
+      const attempts = endpoint.mirror ? Math.min(limits.attempts, 2) : limits.attempts;
       for (let attempt = 0; ; attempt++) {
-        const last = !replayable || attempt + 1 >= limits.attempts;
+        const last = !replayable || attempt + 1 >= attempts;
         let asked = 0;
         try {
           const response = await follow(endpoint, input);
           if (last || !RETRIED.has(response.statusCode)) return response;
           asked = retryAfter(response);
+          if (asked > limits.maxBackoffMs) return response;
           logger.debug('registry asks to try again', { status: response.statusCode, host: endpoint.host });
-          await response.body.dump();
+          await discard(response);
         } catch (error) {
-          const transient = error instanceof EngineError && error.details['transient'] === true;
-          if (last || !transient) throw error;
+          if (last || !isPassing(error)) throw error;
           logger.debug('connection to registry failed', { error, host: endpoint.host });
         }
-        await pause(attempt, asked, input);
+        await sleep(Math.max(asked, backoffMs(attempt, limits)), input);
       }
-    },
-    async [Symbol.asyncDispose]() {
-      const made = await Promise.allSettled(agents.values());
-      agents.clear();
-      await Promise.all(made.map((agent) => (agent.status === 'fulfilled' ? agent.value.destroy() : undefined)));
     },
   };
 }
