@@ -1,4 +1,4 @@
-import { readdir, rm } from 'node:fs/promises';
+import { lstat, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isKind } from '@berth/base';
 import { unmount } from '@berth/linux';
@@ -26,7 +26,10 @@ export async function recover(deps: BuildServiceDeps): Promise<void> {
 async function leftContainers(workRoot: string): Promise<readonly string[]> {
   const ids: string[] = [];
   for (const build of await readdir(workRoot))
-    for (const name of await readdir(join(workRoot, build)))
+    for (const name of await entriesOf(join(workRoot, build)))
       if (name.startsWith(BUNDLE_PREFIX)) ids.push(name.slice(BUNDLE_PREFIX.length));
   return ids;
 }
+
+const entriesOf = async (directory: string): Promise<readonly string[]> =>
+  (await lstat(directory)).isDirectory() ? await readdir(directory) : [];

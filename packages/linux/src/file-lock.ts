@@ -1,5 +1,5 @@
 import { closeSync, constants, openSync } from 'node:fs';
-import { conflict } from '@berth/base';
+import { type CallOptions, conflict, isKind, throwIfAborted } from '@berth/base';
 import { libc } from './libc.ts';
 import { check, ERRNO, SyscallError } from './syscall-error.ts';
 
@@ -27,4 +27,21 @@ export function lockFile(path: string): Disposable {
       held = false;
     },
   };
+}
+
+/** As {@link lockFile}, but waits for its turn, `timeoutMs` at most; throws `conflict` after that. */
+export async function waitForFileLock(
+  path: string,
+  { signal, timeoutMs = 10_000 }: CallOptions & { readonly timeoutMs?: number } = {},
+): Promise<Disposable> {
+  const deadline = performance.now() + timeoutMs;
+  for (;;) {
+    throwIfAborted(signal);
+    try {
+      return lockFile(path);
+    } catch (error) {
+      if (!isKind(error, 'conflict') || performance.now() > deadline) throw error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 10 + Math.random() * 20));
+  }
 }

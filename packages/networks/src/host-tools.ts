@@ -11,6 +11,7 @@ import {
   nftApply,
   openSocketIn,
   removeNetns,
+  waitForFileLock,
 } from '@berth/linux';
 
 /**
@@ -32,6 +33,11 @@ export interface HostTools {
   isNetns(path: string): Promise<boolean>;
   /** Subnets the host routes to or has addresses in, CIDR form. */
   hostSubnets(): Promise<readonly string[]>;
+  /**
+   * Held while a subnet is chosen until the kernel has it, so that two daemons of one host never choose the same.
+   * Undefined in tools that have no host to share.
+   */
+  lockSubnets?(): Promise<Disposable>;
   interfaces(): Promise<readonly string[]>;
   /** First global IPv4 address of an interface, CIDR form. */
   addressOf(name: string): Promise<string | undefined>;
@@ -43,6 +49,9 @@ export interface HostTools {
   /** Descriptor of a socket bound inside a namespace; the caller owns it. */
   openSocketIn(netns: string, kind: 'udp' | 'tcp', address: string, port: number): Promise<number>;
 }
+
+/** One for the machine: whatever their roots, daemons share its routes. */
+const SUBNET_LOCK = '/run/lock/berth-subnets.lock';
 
 export function createHostTools(): HostTools {
   return {
@@ -59,6 +68,10 @@ export function createHostTools(): HostTools {
     },
     isNetns: async (path) => isMountPoint(path),
     hostSubnets,
+    async lockSubnets() {
+      await mkdir(dirname(SUBNET_LOCK), { recursive: true });
+      return await waitForFileLock(SUBNET_LOCK);
+    },
     async addressOf(name) {
       const link = (await ipAddresses()).find(({ ifname }) => ifname === name);
       const address = link?.addr_info.find(({ family, scope }) => family === 'inet' && scope === 'global');

@@ -19,6 +19,7 @@ export async function createNetwork(
   if (store.networks().some(({ name }) => name === input.name))
     throw conflict(`network with name ${input.name} already exists`);
   const draft = draftOf(input);
+  using _subnets = await context.host.lockSubnets?.();
   await checkBridge(context, draft);
   const ipam = await planAddresses(context, { ...draft, pools: input.ipam ?? [] });
   throwIfAborted(signal);

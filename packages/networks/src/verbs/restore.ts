@@ -14,6 +14,7 @@ export async function restore(context: NetworkContext, live: ReadonlySet<string>
   await dropDead(context, live);
   await removeStaleNamespaces(context);
   if (context.bridge.ipForward !== false && context.bridge.name !== undefined) await enableForwarding(context);
+  using subnets = await context.host.lockSubnets?.();
   await ensureDefaultNetworks(context);
   const { store } = context;
   await context.firewall.rebuild([
@@ -25,6 +26,7 @@ export async function restore(context: NetworkContext, live: ReadonlySet<string>
       .driver(network.driver)
       .create(network)
       .catch((error: unknown) => context.logger.error('network cannot be restored', { network: network.name, error }));
+  subnets?.[Symbol.dispose]();
   for (const endpoint of store.endpoints()) await holdPorts(context, endpoint);
   for (const { containerId } of store.sandboxes())
     await startNames(context, containerId).catch((error: unknown) =>
