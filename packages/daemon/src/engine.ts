@@ -1,4 +1,3 @@
-import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createApplyPool } from '@berth/archive';
 import { type Clock, createSystemClock, internal, type Logger } from '@berth/base';
@@ -39,7 +38,6 @@ export async function startEngine(config: DaemonConfig, logger: Logger): Promise
   const paths = createPaths(config);
   undo.use(lockDataRoot(paths.dataRoot));
   const state = undo.use(openState(paths.database));
-  await clearScratch(paths);
   const events = createEventLog({ state, clock, logger });
   const { emit } = events;
   const leases = openLeases(state, { clock });
@@ -216,10 +214,4 @@ function defaultRuntime(runtimes: Runtimes): OciRuntime {
   const runtime = runtimes.get(runtimes.defaultName);
   if (!runtime) throw internal(`runtime ${runtimes.defaultName} vanished`);
   return runtime;
-}
-
-/** Whatever a build or an upload of the last run was in the middle of. */
-async function clearScratch(paths: DaemonPaths): Promise<void> {
-  for (const name of await readdir(paths.scratch))
-    await rm(join(paths.scratch, name), { recursive: true, force: true });
 }
