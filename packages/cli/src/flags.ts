@@ -11,7 +11,11 @@ export interface Flag<T> {
   readonly initial: T;
   /** What a bare `--name` means, for flags whose value is optional. */
   readonly bare?: string;
+  /** Throws {@link UsageError} for a value that makes no sense, saying only why; the flag is named by its reader. */
+  readonly check?: Check;
 }
+
+export type Check = (value: string) => unknown;
 
 export type Flags = Readonly<Record<string, Flag<unknown>>>;
 export type Values<F extends Flags> = { readonly [K in keyof F]: F[K] extends Flag<infer T> ? T : never };
@@ -32,12 +36,13 @@ export const choice = (letter: Short, help: string, initial?: boolean): Flag<boo
   help,
   initial,
 });
-export const text = (letter: Short, help: string, value = 'string'): Flag<string | undefined> => ({
+export const text = (letter: Short, help: string, value = 'string', check?: Check): Flag<string | undefined> => ({
   kind: 'text',
   ...short(letter),
   help,
   value,
   initial: undefined,
+  ...(check === undefined ? {} : { check }),
 });
 export const number = (letter: Short, help: string): Flag<number | undefined> => ({
   kind: 'number',
@@ -46,12 +51,13 @@ export const number = (letter: Short, help: string): Flag<number | undefined> =>
   value: 'int',
   initial: undefined,
 });
-export const list = (letter: Short, help: string, value = 'list'): Flag<readonly string[]> => ({
+export const list = (letter: Short, help: string, value = 'list', check?: Check): Flag<readonly string[]> => ({
   kind: 'list',
   ...short(letter),
   help,
   value,
   initial: [],
+  ...(check === undefined ? {} : { check }),
 });
 
 /** A mistake in how a command was called. */
@@ -137,20 +143,26 @@ class State {
   #set(name: string, flag: Flag<unknown>, value: string): false {
     const before = this.values[name];
     this.given.add(name);
-    if (flag.kind === 'list') this.values[name] = [...(Array.isArray(before) ? before : []), value];
-    else this.values[name] = convert(name, flag, value);
+    try {
+      flag.check?.(value);
+      if (flag.kind === 'list') this.values[name] = [...(Array.isArray(before) ? before : []), value];
+      else this.values[name] = convert(flag, value);
+    } catch (error) {
+      if (!(error instanceof UsageError)) throw error;
+      const names = flag.short === undefined ? `--${name}` : `-${flag.short}, --${name}`;
+      throw new UsageError(`invalid argument ${JSON.stringify(value)} for "${names}" flag: ${error.message}`);
+    }
     return false;
   }
 }
 
-function convert(name: string, flag: Flag<unknown>, value: string): unknown {
+function convert(flag: Flag<unknown>, value: string): unknown {
   if (flag.kind === 'text') return value;
   if (flag.kind === 'number') {
-    if (!/^[+-]?\d+$/.test(value))
-      throw new UsageError(`invalid argument "${value}" for "--${name}" flag: not a number`);
+    if (!/^[+-]?\d+$/.test(value)) throw new UsageError(`"${value}" is not a whole number`);
     return Number(value);
   }
   if (/^(1|t|true)$/i.test(value)) return true;
   if (/^(0|f|false)$/i.test(value)) return false;
-  throw new UsageError(`invalid argument "${value}" for "--${name}" flag: not true or false`);
+  throw new UsageError(`"${value}" is neither true nor false`);
 }

@@ -32,19 +32,25 @@ const FACTORS: Readonly<Record<string, number>> = {
 
 /** `512m`, `1.5g`, `2GiB`, `100` to bytes. */
 export function parseBytes(text: string): number {
-  const [, digits, unit = ''] = /^(-?\d+(?:\.\d+)?)\s*([bkmgtp]?)i?b?$/i.exec(text.trim()) ?? [];
+  const [, digits, rest = ''] = /^(\d+(?:\.\d+)?)\s?([a-z]*)$/i.exec(text) ?? [];
   if (digits === undefined) throw new UsageError(`invalid size: '${text}'`);
+  const [, unit] = /^([bkmgtp]?)i?b?$/i.exec(rest) ?? [];
+  if (unit === undefined) throw new UsageError(`invalid suffix: '${rest}'`);
   return Math.trunc(Number(digits) * (FACTORS[unit.toLowerCase()] ?? 1));
 }
 
+/** As {@link parseBytes}, and -1 for no limit. */
+export const parseSwap = (text: string): number => (text === '-1' ? -1 : parseBytes(text));
+
 const DURATIONS: Readonly<Record<string, number>> = { ns: 1, us: 1e3, µs: 1e3, ms: 1e6, s: 1e9, m: 60e9, h: 3600e9 };
 
-/** Go's `1m30s` to nanoseconds. */
+/** Go's `1m30s` to nanoseconds; may be negative. */
 export function parseDuration(text: string): number {
   if (text === '0') return 0;
+  if (/^[+-]./.test(text)) return (text.startsWith('-') ? -1 : 1) * parseDuration(text.slice(1));
   const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)/g)];
   if (parts.length === 0 || parts.map(([all]) => all).join('') !== text)
-    throw new UsageError(`invalid duration "${text}"`);
+    throw new UsageError(`time: invalid duration "${text}"`);
   return parts.reduce((sum, [, digits, unit = 's']) => sum + Number(digits) * (DURATIONS[unit] ?? 0), 0);
 }
 

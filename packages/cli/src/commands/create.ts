@@ -1,4 +1,5 @@
 import { command as define } from '../command.ts';
+import { UsageError } from '../flags.ts';
 import { createBody } from '../run/body.ts';
 import { createContainer } from '../run/create.ts';
 import { CREATE_FLAGS } from '../run/create-flags.ts';
@@ -16,8 +17,9 @@ export const command = define({
       context.print(await createContainer(context, flags, createBody(context, flags, image, words)));
       return 0;
     } catch (error) {
-      const failed = failedStart(context.program, error);
-      throw Object.assign(failed, { code: 1 });
+      // A wrong flag is 125 as with `run`; what the daemon says is 1, and without a word about flags.
+      if (error instanceof UsageError) throw failedStart(context.program, error);
+      throw error;
     }
   },
 });

@@ -2,7 +2,8 @@ import type { ContainerUpdateBody } from '@berth/engine-api';
 import { command as define } from '../command.ts';
 import { forEach } from '../each.ts';
 import { number, text } from '../flags.ts';
-import { compact, nanoCpus, restartPolicy } from '../run/body.ts';
+import { compact, restartPolicy } from '../run/body.ts';
+import { nanoCpus } from '../run/checks.ts';
 import { parseBytes } from '../units.ts';
 
 const bytes = (given: string | undefined): number | undefined =>

@@ -3,11 +3,14 @@ import type { ContainerCreateBody, HealthConfig, HostConfig } from '@berth/engin
 import type { Context } from '../context.ts';
 import { UsageError, type Values } from '../flags.ts';
 import { mapOf } from '../table.ts';
-import { parseBytes, parseDuration } from '../units.ts';
+import { parseBytes, parseDuration, parseSwap } from '../units.ts';
+import { byteRate, countRate, nanoCpus, parseUlimit, weight } from './checks.ts';
 import type { CREATE_FLAGS } from './create-flags.ts';
+import { parseDevice, parseGpus } from './devices.ts';
 import { parseMount } from './mount.ts';
 import { networking } from './networking.ts';
 import { parsePorts } from './ports.ts';
+import { parseVolumes } from './volumes.ts';
 
 export type CreateValues = Values<typeof CREATE_FLAGS>;
 
@@ -25,11 +28,9 @@ export function createBody(
   image: string,
   command: readonly string[],
 ): ContainerCreateBody {
-  if (flags.gpus !== undefined) throw new UsageError('--gpus is not supported: this engine has no GPU drivers');
   const { exposed, bindings } = parsePorts(flags.publish, flags.expose);
   const attached = attachments(flags);
-  const binds = flags.volume.filter((volume) => volume.includes(':'));
-  const anonymous = flags.volume.filter((volume) => !volume.includes(':'));
+  const { binds, anonymous } = parseVolumes(flags.volume);
   const { networkMode, config } = networking(flags);
   return compact<ContainerCreateBody>({
     Hostname: flags.hostname,
@@ -47,7 +48,6 @@ export function createBody(
     Volumes: anonymous.length === 0 ? undefined : Object.fromEntries(anonymous.map((path) => [path, {}])),
     WorkingDir: flags.workdir,
     Entrypoint: flags.entrypoint === undefined ? undefined : [flags.entrypoint],
-    MacAddress: flags['mac-address'],
     Labels: { ...mapOf(flags['label-file'].flatMap(readLines)), ...mapOf(flags.label) },
     StopSignal: flags['stop-signal'],
     StopTimeout: flags['stop-timeout'],
@@ -64,12 +64,6 @@ export function createBody(
 /** Which streams the client will attach: those asked for, else output, and input when it is kept open. */
 export function attachments(flags: { attach: readonly string[]; interactive: boolean; detach?: boolean }) {
   const asked = flags.attach.map((name) => name.toLowerCase());
-  for (const name of asked) {
-    if (!['stdin', 'stdout', 'stderr'].includes(name))
-      throw new UsageError(
-        `invalid argument "${name}" for "-a, --attach" flag: valid streams are STDIN, STDOUT and STDERR`,
-      );
-  }
   if (flags.detach) return { stdin: false, stdout: false, stderr: false };
   if (asked.length > 0)
     return { stdin: asked.includes('stdin'), stdout: asked.includes('stdout'), stderr: asked.includes('stderr') };
@@ -77,18 +71,29 @@ export function attachments(flags: { attach: readonly string[]; interactive: boo
 }
 
 function hostConfig(flags: CreateValues): HostConfig {
+  const isCdi = (text: string): boolean => /^[a-z0-9][\w.-]*\/[\w-]+=[\w.:-]+$/i.test(text);
+  const cdi = flags.device.filter(isCdi);
+  const devices = flags.device.filter((text) => !isCdi(text)).map(parseDevice);
+  const requests = [
+    ...(flags.gpus === undefined ? [] : [parseGpus(flags.gpus)]),
+    ...(cdi.length === 0 ? [] : [{ Driver: 'cdi', DeviceIDs: [...cdi] }]),
+  ];
+  const openSystem = flags['security-opt'].includes('systempaths=unconfined');
+  const security = flags['security-opt'].filter((option) => option !== 'systempaths=unconfined').map(securityOption);
+  const openPaths = openSystem ? [] : undefined;
   return compact<HostConfig>({
     AutoRemove: flags.rm,
     Annotations: mapOr(flags.annotation),
     BlkioWeight: flags['blkio-weight'],
-    BlkioDeviceReadBps: rates(flags['device-read-bps'], parseBytes),
-    BlkioDeviceReadIOps: rates(flags['device-read-iops'], Number),
-    BlkioDeviceWriteBps: rates(flags['device-write-bps'], parseBytes),
-    BlkioDeviceWriteIOps: rates(flags['device-write-iops'], Number),
-    CapAdd: some(flags['cap-add']),
-    CapDrop: some(flags['cap-drop']),
+    BlkioWeightDevice: some(flags['blkio-weight-device'].map(weight)),
+    BlkioDeviceReadBps: some(flags['device-read-bps'].map(byteRate)),
+    BlkioDeviceReadIOps: some(flags['device-read-iops'].map(countRate)),
+    BlkioDeviceWriteBps: some(flags['device-write-bps'].map(byteRate)),
+    BlkioDeviceWriteIOps: some(flags['device-write-iops'].map(countRate)),
+    CapAdd: some(capabilities(flags['cap-add'])),
+    CapDrop: some(capabilities(flags['cap-drop'])),
     CgroupParent: flags['cgroup-parent'],
-    CgroupnsMode: flags.cgroupns,
+    CgroupnsMode: oneOf(flags.cgroupns, /^(|host|private)$/, '--cgroupns: invalid CGROUP mode'),
     ContainerIDFile: flags.cidfile,
     CpuPeriod: flags['cpu-period'],
     CpuQuota: flags['cpu-quota'],
@@ -98,47 +103,82 @@ function hostConfig(flags: CreateValues): HostConfig {
     CpusetCpus: flags['cpuset-cpus'],
     CpusetMems: flags['cpuset-mems'],
     NanoCpus: flags.cpus === undefined ? undefined : nanoCpus(flags.cpus),
-    Devices: some(flags.device.map(device)),
+    Devices: some(devices),
+    DeviceRequests: some(requests),
     DeviceCgroupRules: some(flags['device-cgroup-rule']),
     Dns: some(flags.dns),
     DnsOptions: some(flags['dns-option']),
     DnsSearch: some(flags['dns-search']),
-    ExtraHosts: some(flags['add-host'].map((host) => host.replace(/^([^:=]+)=/, '$1:'))),
+    ExtraHosts: some(flags['add-host'].map((host) => extraHost(host))),
     GroupAdd: some(flags['group-add']),
     Init: flags.init,
     IpcMode: flags.ipc,
     Isolation: flags.isolation,
-    KernelMemory: bytes(flags['kernel-memory']),
     Links: some(flags.link),
-    LogConfig:
-      flags['log-driver'] === undefined && flags['log-opt'].length === 0
-        ? undefined
-        : { Type: flags['log-driver'] ?? '', Config: mapOf(flags['log-opt']) },
+    LogConfig: logConfig(flags),
     Memory: bytes(flags.memory),
     MemoryReservation: bytes(flags['memory-reservation']),
-    MemorySwap: flags['memory-swap'] === '-1' ? -1 : bytes(flags['memory-swap']),
-    MemorySwappiness: flags['memory-swappiness'],
+    MemorySwap: flags['memory-swap'] === undefined ? undefined : parseSwap(flags['memory-swap']),
+    MemorySwappiness: swappiness(flags['memory-swappiness']),
     Mounts: some(flags.mount.map(parseMount)),
     OomKillDisable: flags['oom-kill-disable'],
     OomScoreAdj: flags['oom-score-adj'],
-    PidMode: flags.pid,
+    PidMode: oneOf(flags.pid, /^(|host|container:.+)$/, '--pid: invalid PID mode'),
     PidsLimit: flags['pids-limit'],
     Privileged: flags.privileged,
     PublishAllPorts: flags['publish-all'],
     ReadonlyRootfs: flags['read-only'],
     RestartPolicy: restartPolicy(flags.restart, flags.rm),
     Runtime: flags.runtime,
-    SecurityOpt: some(flags['security-opt'].map(securityOption)),
+    SecurityOpt: some(security),
+    MaskedPaths: openPaths,
+    ReadonlyPaths: openPaths,
     ShmSize: bytes(flags['shm-size']),
-    StorageOpt: mapOr(flags['storage-opt']),
+    StorageOpt: storageOptions(flags['storage-opt']),
     Sysctls: mapOr(flags.sysctl),
     Tmpfs: flags.tmpfs.length === 0 ? undefined : Object.fromEntries(flags.tmpfs.map(splitColon)),
-    UTSMode: flags.uts,
-    Ulimits: some(flags.ulimit.map(ulimit)),
-    UsernsMode: flags.userns,
+    UTSMode: oneOf(flags.uts, /^(|host)$/, '--uts: invalid UTS mode'),
+    Ulimits: some(flags.ulimit.map(parseUlimit)),
+    UsernsMode: oneOf(flags.userns, /^(|host)$/, '--userns: invalid USER mode'),
     VolumeDriver: flags['volume-driver'],
     VolumesFrom: some(flags['volumes-from']),
   });
+}
+
+function oneOf(text: string | undefined, allowed: RegExp, complaint: string): string | undefined {
+  if (text !== undefined && !allowed.test(text)) throw new UsageError(complaint);
+  return text;
+}
+
+function logConfig(flags: CreateValues): { Type: string; Config: Record<string, string> } | undefined {
+  const { 'log-driver': driver, 'log-opt': options } = flags;
+  if (driver === 'none' && options.length > 0) throw new UsageError(`invalid logging opts for driver ${driver}`);
+  return driver === undefined && options.length === 0 ? undefined : { Type: driver ?? '', Config: mapOf(options) };
+}
+
+function swappiness(value: number | undefined): number | undefined {
+  if (value !== undefined && value !== -1 && (value < 0 || value > 100))
+    throw new UsageError(`invalid value: ${value}. Valid memory swappiness range is 0-100`);
+  return value;
+}
+
+function storageOptions(pairs: readonly string[]): Record<string, string> | undefined {
+  if (pairs.some((pair) => !pair.includes('='))) throw new UsageError('invalid storage option');
+  return mapOr(pairs);
+}
+
+/** Full names, sorted, each once, as the daemon keeps them. */
+function capabilities(names: readonly string[]): string[] {
+  const full = names
+    .map((name) => name.toUpperCase())
+    .map((name) => (name === 'ALL' ? name : name.replace(/^(CAP_)?/, 'CAP_')));
+  return [...new Set(full)].sort();
+}
+
+/** `name:address`, whichever way it was given. */
+function extraHost(text: string): string {
+  const [, name = '', address = ''] = /^([^:=]+)[:=](.*)$/s.exec(text) ?? [];
+  return `${name}:${address.replace(/^\[(.*)\]$/, '$1')}`;
 }
 
 const mapOr = (pairs: readonly string[]): Record<string, string> | undefined =>
@@ -149,39 +189,13 @@ function splitColon(text: string): [string, string] {
   return at < 0 ? [text, ''] : [text.slice(0, at), text.slice(at + 1)];
 }
 
-function rates(texts: readonly string[], read: (text: string) => number) {
-  return some(texts.map(splitColon).map(([Path, rate]) => ({ Path, Rate: read(rate) })));
-}
-
-export function nanoCpus(text: string): number {
-  const cpus = Number(text);
-  if (!Number.isFinite(cpus) || text.trim() === '')
-    throw new UsageError(`failed to parse ${text} as a rational number`);
-  return Math.round(cpus * 1e9);
-}
-
-function device(text: string) {
-  const [host = '', inside = '', permissions] = text.split(':');
-  const isMode = /^[rwm]+$/.test(inside);
-  return {
-    PathOnHost: host,
-    PathInContainer: inside === '' || isMode ? host : inside,
-    CgroupPermissions: permissions ?? (isMode ? inside : 'rwm'),
-  };
-}
-
-function ulimit(text: string) {
-  const [, Name, soft, hard = soft] = /^([a-z]+)=(-?\d+)(?::(-?\d+))?$/.exec(text) ?? [];
-  if (Name === undefined) throw new UsageError(`invalid ulimit argument: ${text}`);
-  return { Name, Soft: Number(soft), Hard: Number(hard) };
-}
-
 export function restartPolicy(
   text: string | undefined,
   autoRemove = false,
 ): { Name: string; MaximumRetryCount: number } | undefined {
   if (text === undefined || text === '') return undefined;
   const [Name = '', count = '0', ...more] = text.split(':');
+  if (Name === '') throw new UsageError('invalid restart policy format: no policy provided before colon');
   const MaximumRetryCount = Number(count);
   if (more.length > 0 || !Number.isInteger(MaximumRetryCount))
     throw new UsageError('invalid restart policy format: maximum retry count must be an integer');
@@ -192,8 +206,15 @@ export function restartPolicy(
 /** A seccomp profile given as a file is sent as its content. */
 function securityOption(option: string): string {
   const [, path] = /^seccomp[=:](.+)$/.exec(option) ?? [];
+  if (!/[=:]/.test(option) && option !== 'no-new-privileges')
+    throw new UsageError(`Invalid --security-opt: "${option}"`);
   if (path === undefined || path === 'unconfined' || path === 'builtin') return option;
-  return `seccomp=${JSON.stringify(JSON.parse(readFileSync(path, 'utf8')))}`;
+  const text = readOrExplain(path, (reason) => `opening seccomp profile (${path}) failed: ${reason}`);
+  try {
+    return `seccomp=${JSON.stringify(JSON.parse(text))}`;
+  } catch (error) {
+    throw new UsageError(`compacting json for seccomp profile (${path}) failed: ${String(error)}`);
+  }
 }
 
 function healthcheck(flags: CreateValues): HealthConfig | undefined {
@@ -211,29 +232,52 @@ function healthcheck(flags: CreateValues): HealthConfig | undefined {
     return { Test: ['NONE'] };
   }
   if (!any) return undefined;
-  const span = (text: string | undefined) => (text === undefined ? undefined : parseDuration(text));
+  const span = (name: 'interval' | 'timeout' | 'start-period' | 'start-interval') => {
+    const text = flags[`health-${name}`];
+    const nanos = text === undefined ? undefined : parseDuration(text);
+    if (nanos !== undefined && nanos < 0) throw new UsageError(`--health-${name} cannot be negative`);
+    return nanos;
+  };
+  if ((flags['health-retries'] ?? 0) < 0) throw new UsageError('--health-retries cannot be negative');
   return compact<HealthConfig>({
     Test: flags['health-cmd'] === undefined ? undefined : ['CMD-SHELL', flags['health-cmd']],
-    Interval: span(flags['health-interval']),
-    Timeout: span(flags['health-timeout']),
-    StartPeriod: span(flags['health-start-period']),
-    StartInterval: span(flags['health-start-interval']),
+    Interval: span('interval'),
+    Timeout: span('timeout'),
+    StartPeriod: span('start-period'),
+    StartInterval: span('start-interval'),
     Retries: flags['health-retries'],
   });
 }
 
-/** `NAME=value` as given; a bare `NAME` takes the client's value, or is left out where it has none. */
+/** `NAME=value` as given; a bare `NAME` takes the client's value, or stays bare, which removes the image's. */
 export function environmentOf(context: Context, files: readonly string[], pairs: readonly string[]): string[] {
-  return [...files.flatMap(readLines), ...pairs].flatMap((pair) => {
-    if (pair.includes('=')) return [pair];
+  const valued = (pair: string): string | undefined => {
+    if (pair.includes('=')) return pair;
     const value = context.environment[pair];
-    return value === undefined ? [] : [`${pair}=${value}`];
-  });
+    return value === undefined ? undefined : `${pair}=${value}`;
+  };
+  const fromFiles = files.flatMap(readLines).flatMap((pair) => valued(pair) ?? []);
+  return [...fromFiles, ...pairs.map((pair) => valued(pair) ?? pair)];
 }
 
 function readLines(path: string): string[] {
-  return readFileSync(path, 'utf8')
+  const lines = readOrExplain(path, (reason) => reason)
     .split('\n')
     .map((line) => line.trimStart().replace(/\r$/, ''))
     .filter((line) => line !== '' && !line.startsWith('#'));
+  for (const line of lines) {
+    const [name = ''] = line.split('=');
+    if (name === '') throw new UsageError(`invalid env file (${path}): no variable name on line '${line}'`);
+    if (/\s/.test(name)) throw new UsageError(`invalid env file (${path}): variable '${name}' contains whitespaces`);
+  }
+  return lines;
+}
+
+function readOrExplain(path: string, explain: (reason: string) => string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    const missing = error instanceof Error && 'code' in error && error.code === 'ENOENT';
+    throw new UsageError(explain(missing ? `open ${path}: no such file or directory` : String(error)));
+  }
 }

@@ -1,7 +1,8 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import type { ContainerCreateBody } from '@berth/engine-api';
 import type { Context } from '../context.ts';
-import { ExitError, isKind } from '../failure.ts';
+import { isKind } from '../failure.ts';
+import { UsageError } from '../flags.ts';
 import type { CreateValues } from './body.ts';
 
 /** Creates a container; an image that is missing is pulled first, as `--pull` says. Returns the id. */
@@ -13,7 +14,7 @@ export async function createContainer(
   const image = body.Image ?? '';
   const policy = flags.pull ?? 'missing';
   if (!['always', 'missing', 'never'].includes(policy))
-    throw new ExitError(125, `invalid pull option: '${policy}': must be one of "always", "missing" or "never"`);
+    throw new UsageError(`invalid pull option: '${policy}': must be one of "always", "missing" or "never"`);
   const reserved = flags.cidfile === undefined ? undefined : reserve(flags.cidfile);
   try {
     if (policy === 'always') await pull(context, image, flags);
@@ -32,10 +33,11 @@ function reserve(path: string): string {
     writeFileSync(path, '', { flag: 'wx' });
     return path;
   } catch (cause) {
-    throw new ExitError(
-      125,
-      `container ID file found, make sure the other container isn't running or delete ${path}: ${String(cause)}`,
-    );
+    if (!(cause instanceof Error && 'code' in cause && cause.code === 'EEXIST'))
+      throw new UsageError(`failed to create the container ID file: ${String(cause)}`);
+    throw new Error(`container ID file found, make sure the other container isn't running or delete ${path}`, {
+      cause,
+    });
   }
 }
 

@@ -6,7 +6,8 @@ export function failedStart(program: string, error: unknown): ExitError {
   if (error instanceof ExitError) return error;
   const message = error instanceof UsageError || error instanceof Error ? describe(error) : String(error);
   const [, word = 'berth'] = /^(\w+)/.exec(program) ?? [];
-  return new ExitError(codeOf(message), `${word}: ${message}\n\nRun '${program} --help' for more information`);
+  const code = error instanceof UsageError ? 125 : codeOf(message);
+  return new ExitError(code, `${word}: ${message}\n\nRun '${program} --help' for more information`);
 }
 
 function codeOf(message: string): number {

@@ -9,9 +9,12 @@ interface Networking {
 
 /** `--network NAME` or `--network name=NAME,alias=…,ip=…`; the first one is the container's network mode. */
 export function networking(flags: CreateValues): Networking {
-  const asked = [...flags.network, ...flags.net].map(longForm);
+  const asked = [...flags.network, ...flags.net].map(parseNetwork);
+  checkModes(asked.map(({ name }) => name));
   const [first] = asked;
   const common = commonSettings(flags);
+  if (common.Aliases !== undefined && !isUserDefined(first?.name ?? 'default'))
+    throw new UsageError('network-scoped aliases are only supported for user-defined networks');
   if (first === undefined && Object.keys(common).length === 0) return { networkMode: undefined, config: undefined };
   const endpoints: Record<string, EndpointSettings> = {};
   asked.forEach(({ name, settings }, at) => {
@@ -21,6 +24,22 @@ export function networking(flags: CreateValues): Networking {
   if (first === undefined) endpoints['default'] = common;
   const config = Object.keys(endpoints).length === 0 ? undefined : { EndpointsConfig: endpoints };
   return { networkMode: first?.name, config };
+}
+
+const isUserDefined = (name: string): boolean =>
+  !['default', 'bridge', 'host', 'none'].includes(name) && !name.startsWith('container:');
+
+function checkModes(names: readonly string[]): void {
+  if (names.length < 2) return;
+  if (!names.every((name) => isUserDefined(name) || name === 'bridge' || name === 'default'))
+    throw new UsageError('conflicting options: cannot attach both user-defined and non-user-defined network-modes');
+  const twice = names.find((name, at) => names.indexOf(name) !== at);
+  if (twice !== undefined) throw new UsageError(`network "${twice}" is specified multiple times`);
+}
+
+function mac(text: string): string {
+  if (!/^[0-9a-f]{2}([:-][0-9a-f]{2}){5}$/i.test(text)) throw new UsageError(`${text} is not a valid mac address`);
+  return text;
 }
 
 function commonSettings(flags: CreateValues): EndpointSettings {
@@ -35,11 +54,13 @@ function commonSettings(flags: CreateValues): EndpointSettings {
     };
   }
   if (aliases.length > 0) settings.Aliases = aliases;
-  if (flags['mac-address'] !== undefined) settings.MacAddress = flags['mac-address'];
+  if (flags['mac-address'] !== undefined) settings.MacAddress = mac(flags['mac-address']);
+  if (flags.link.length > 0 && flags.network.length + flags.net.length > 0) settings.Links = [...flags.link];
   return settings;
 }
 
-function longForm(text: string): { readonly name: string; readonly settings: EndpointSettings } {
+/** `NAME`, or `name=NAME,alias=…`. Throws UsageError. */
+export function parseNetwork(text: string): { readonly name: string; readonly settings: EndpointSettings } {
   if (!text.includes('=')) return { name: text, settings: {} };
   let name = '';
   const settings: EndpointSettings = {};
@@ -59,10 +80,10 @@ function longForm(text: string): { readonly name: string; readonly settings: End
         settings.IPAMConfig = { ...settings.IPAMConfig, IPv6Address: value };
         break;
       case 'mac-address':
-        settings.MacAddress = value;
+        settings.MacAddress = value === '' ? value : mac(value);
         break;
       case 'gw-priority':
-        settings.GwPriority = Number(value);
+        settings.GwPriority = priority(value);
         break;
       case 'driver-opt': {
         const [option = '', setting = ''] = value.split(/=(.*)/s);
@@ -70,9 +91,14 @@ function longForm(text: string): { readonly name: string; readonly settings: End
         break;
       }
       default:
-        throw new UsageError(`invalid argument "${text}" for "--network" flag: invalid field key ${key}`);
+        throw new UsageError(`invalid field key ${key}`);
     }
   }
-  if (name === '') throw new UsageError(`invalid argument "${text}" for "--network" flag: network name is required`);
+  if (name === '') throw new UsageError('network name/id is not specified');
   return { name, settings };
+}
+
+function priority(text: string): number {
+  if (!/^[+-]?\d+$/.test(text)) throw new UsageError(`invalid gw-priority (${text}): invalid syntax`);
+  return Number(text);
 }
