@@ -10,7 +10,7 @@ export const blobRef = (digest: Digest): NodeRef => ({ kind: BLOB_KIND, key: dig
 
 /**
  * Blobs as seen by the collector. What a blob refers to (a manifest its layers, a configuration its snapshots) is known
- * by whoever reads manifests and passed in; blobs are never roots by themselves.
+ * by whoever reads manifests and passed in (it answers nothing for a blob that is not stored); blobs are never roots by themselves.
  */
 export function contentCollectable(
   store: ContentStore,
@@ -21,11 +21,9 @@ export function contentCollectable(
     *list() {
       for (const { digest } of store.list()) yield digest;
     },
+    has: (key) => store.stat(key as Digest) !== undefined,
     roots: () => [],
-    async references(key) {
-      if (!store.stat(key as Digest)) return [];
-      return await references(key as Digest);
-    },
+    references: (key) => references(key as Digest),
     async remove(key) {
       const size = store.stat(key as Digest)?.size ?? 0;
       try {

@@ -48,6 +48,8 @@ export async function startEngine(config: DaemonConfig, logger: Logger): Promise
     createRegistryClient({
       insecureRegistries: config.insecureRegistries,
       mirrors: config.registryMirrors,
+      registries: config.registries,
+      proxies: config.proxies,
       certificateDirectories: ['/etc/berth/certs.d', '/etc/docker/certs.d'],
       userAgent: `berth/${VERSION.version}`,
       logger,
@@ -59,7 +61,10 @@ export async function startEngine(config: DaemonConfig, logger: Logger): Promise
   const cgroups = detectCgroups();
   // Images must know which of them are in use, containers are made from images: each reaches the other through here.
   const late: { containers?: ContainerService } = {};
-  const collect = createCollector(leases, logger, () => [...images.collectables, builds.collectable]);
+  const collector = undo.use(
+    createCollector({ leases, state, logger }, () => [...images.collectables, builds.collectable]),
+  );
+  const { collect } = collector;
   const images = createImageService({
     state,
     content,
@@ -78,6 +83,7 @@ export async function startEngine(config: DaemonConfig, logger: Logger): Promise
       maxConcurrentUploads: config.maxConcurrentUploads,
     },
   });
+  undo.use(images);
   await images.recover();
   const networks = createNetworkService({
     state,
@@ -135,6 +141,11 @@ export async function startEngine(config: DaemonConfig, logger: Logger): Promise
   });
   await builds.recover();
   await containers.restore();
+  collector.schedule();
+  // A container may have been the last to hold the layers of an image that was removed by force.
+  undo.use(
+    events.subscribe(({ type, action }) => type === 'container' && action === 'destroy' && collector.schedule()),
+  );
   const system = createSystemService({
     config,
     paths,

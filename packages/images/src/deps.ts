@@ -2,7 +2,7 @@ import type { CallOptions, Clock, EmitEvent, Logger } from '@berth/base';
 import type { ContentStore } from '@berth/content';
 import type { ByteStream, CrossMounter, Digest, Platform, Reference, Target } from '@berth/oci';
 import type { StoredSnapshotter } from '@berth/snapshots';
-import type { Collected, Leases, State } from '@berth/state';
+import type { Collected, Leases, NodeRef, State } from '@berth/state';
 import type { RegistryCredential } from './image-service.ts';
 
 /** What the image service is made of; the daemon constructs and passes all of it. */
@@ -18,9 +18,10 @@ export interface ImageServiceDeps {
   readonly leases: Leases;
   /**
    * Runs one mark-and-sweep over all packages' collectables; the daemon composes it and lets no two run at once.
-   * Without it the service sweeps with its own collectables only, which is right where there is no builder.
+   * With `among` only those objects and what they refer to may be removed. Without it the service sweeps with its own
+   * collectables only, which is right where there is no builder.
    */
-  readonly collect?: () => Promise<Pick<Collected, 'bytes'>>;
+  readonly collect?: (among?: readonly NodeRef[]) => Promise<Pick<Collected, 'bytes'>>;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Existing directory for short-lived mounts. */

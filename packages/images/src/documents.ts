@@ -13,6 +13,7 @@ import {
   type Manifest,
 } from '@berth/oci';
 import type { ImageLimits } from './deps.ts';
+import { LeastRecent } from './least-recent.ts';
 
 /** Reads manifests, indexes and configurations from the store, decoded once and kept for as long as they are used. */
 export interface Documents {
@@ -98,30 +99,4 @@ export function checkedDiffIds(config: ImageConfigDocument, layers: readonly Des
   if (ids.length !== layers.length)
     throw dataLoss(`the image's configuration names ${ids.length} layers, its manifest ${layers.length}`);
   return ids;
-}
-
-class LeastRecent<T> {
-  readonly #entries = new Map<string, T>();
-  readonly #limit: number;
-
-  constructor(limit: number) {
-    this.#limit = limit;
-  }
-
-  get(key: string): T | undefined {
-    const value = this.#entries.get(key);
-    if (value === undefined) return undefined;
-    this.#entries.delete(key);
-    this.#entries.set(key, value);
-    return value;
-  }
-
-  set(key: string, value: T): void {
-    this.#entries.delete(key);
-    this.#entries.set(key, value);
-    for (const oldest of this.#entries.keys()) {
-      if (this.#entries.size <= this.#limit) break;
-      this.#entries.delete(oldest);
-    }
-  }
 }

@@ -39,8 +39,7 @@ export function openLease(
 /** Ends the leases of this purpose that a killed process left. */
 export function endLeftLeases(context: ImageContext, purpose: string): void {
   for (const lease of context.leases.list())
-    if (lease.purpose === `images/${purpose}` && !context.ownLeases.has(lease.id))
-      context.state.run('DELETE FROM leases WHERE id = ?', lease.id);
+    if (lease.purpose === `images/${purpose}` && !context.ownLeases.has(lease.id)) context.leases.end(lease.id);
 }
 
 export const blobRef = (key: string): NodeRef => ({ kind: 'blob', key });

@@ -56,6 +56,11 @@ export class ImageRecords {
     return this.#state.all<Row>('SELECT * FROM images ORDER BY name').map(record);
   }
 
+  /** Digest of everything a name points at. */
+  targets(): readonly Digest[] {
+    return this.#state.all<{ digest: Digest }>('SELECT DISTINCT digest FROM images').map(({ digest }) => digest);
+  }
+
   get(name: string): ImageRecord | undefined {
     const row = this.#state.get<Row>('SELECT * FROM images WHERE name = ?', name);
     return row && record(row);

@@ -13,6 +13,7 @@ import { emitImage } from './events.ts';
 import { type FoundImage, findImage } from './find.ts';
 import { footprint } from './footprint.ts';
 import type { RemovedItem, RemoveOptions } from './image-service.ts';
+import { blobRef } from './lease.ts';
 import { recordNameOf, referencesOf } from './names.ts';
 import { danglingName } from './records.ts';
 
@@ -160,7 +161,7 @@ async function forget(context: ImageContext, target: Descriptor): Promise<number
     context.records.delete(danglingName(target.digest));
     context.records.deleteFacts(target.digest);
   });
-  return await sweep(context);
+  return await sweep(context, [blobRef(target.digest)]);
 }
 
 /** A parent goes with its last child when it has no name and nothing uses it. */

@@ -30,6 +30,8 @@ export interface StoredSnapshotter extends Snapshotter {
   readonly root: string;
   /** Every snapshot with its directory, absolute; a view has none. */
   stored(): Iterable<{ readonly info: SnapshotInfo; readonly directory?: string }>;
+  /** Active snapshots and views. */
+  uncommitted(): Iterable<SnapshotInfo>;
   /** `remove`, and says how many bytes that freed. */
   removeMeasured(key: string): Promise<number>;
   /** Names below `root` that no record claims and nothing is working on. */
@@ -158,6 +160,10 @@ export class RecordedSnapshotter implements StoredSnapshotter {
 
   *list(): Iterable<SnapshotInfo> {
     for (const row of this.#records.list()) yield snapshotInfo(row);
+  }
+
+  *uncommitted(): Iterable<SnapshotInfo> {
+    for (const row of this.#records.uncommitted()) yield snapshotInfo(row);
   }
 
   async remove(key: string): Promise<void> {

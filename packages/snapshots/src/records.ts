@@ -53,6 +53,13 @@ export class SnapshotRecords {
     );
   }
 
+  uncommitted(): readonly SnapshotRow[] {
+    return this.#state.all<SnapshotRow>(
+      `SELECT ${COLUMNS} FROM snapshots WHERE driver = ? AND kind <> 'committed' ORDER BY created_at, key`,
+      this.#driver,
+    );
+  }
+
   isDirectoryUsed(directory: string): boolean {
     return (
       this.#state.get('SELECT 1 FROM snapshots WHERE driver = ? AND directory = ?', this.#driver, directory) !==

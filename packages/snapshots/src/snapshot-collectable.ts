@@ -12,17 +12,25 @@ export const snapshotRef = (key: string): NodeRef => ({ kind: SNAPSHOT_KIND, key
  * entries name the ones they need; whoever works on one holds a lease on its key, before and after commit.
  */
 export function snapshotCollectable(snapshots: StoredSnapshotter): Collectable {
+  /** References of committed snapshots, which never change. */
+  const known = new Map<string, readonly NodeRef[]>();
   return {
     kind: SNAPSHOT_KIND,
     *list() {
       for (const { key } of snapshots.list()) yield key;
     },
+    has: (key) => snapshots.stat(key) !== undefined,
     roots: () => [],
     references(key) {
-      const parent = snapshots.stat(key)?.parent;
-      return parent === undefined ? [] : [snapshotRef(parent)];
+      const before = known.get(key);
+      if (before) return before;
+      const info = snapshots.stat(key);
+      const references = info?.parent === undefined ? [] : [snapshotRef(info.parent)];
+      if (info?.kind === 'committed') known.set(key, references);
+      return references;
     },
     async remove(key) {
+      known.delete(key);
       try {
         return await snapshots.removeMeasured(key);
       } catch (error) {

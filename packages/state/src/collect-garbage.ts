@@ -4,6 +4,13 @@ import type { Leases } from './leases.ts';
 
 export interface CollectOptions extends CallOptions {
   readonly leases: Leases;
+  /** Only these and what they refer to, directly or not, are candidates; default: everything there is. */
+  readonly among?: Iterable<NodeRef>;
+  /**
+   * Grows with every write to the records (`State.version`). While it stands still the roots are not asked again; without it
+   * they are asked before every removal.
+   */
+  readonly version?: () => number;
   /** Only say what would be removed; `bytes` is then what `size` of the collectables adds up to, 0 for those without. */
   readonly dryRun?: boolean;
 }
@@ -20,8 +27,8 @@ export interface Collected {
  * Removes every node that neither a root nor a lease reaches.
  *
  * Others may work meanwhile. A node created after the collection began is no candidate. A candidate is spared when,
- * up to the moment of its removal, a lease names it or a root comes to reach it: roots are asked again and leases are
- * watched before every single removal, and `remove` is called without an await in between (a collectable's `remove`
+ * up to the moment of its removal, a lease names it or a root comes to reach it: leases are watched, roots are asked
+ * again before every removal that something was written before, and `remove` is called without an await in between (a collectable's `remove`
  * takes the record away before it first awaits). Collections must not overlap: the caller serializes them.
  */
 export async function collectGarbage(
@@ -31,11 +38,12 @@ export async function collectGarbage(
   const { leases, signal } = options;
   const marking = new Marking(collectables);
   using _watch = leases.watch((node) => marking.add(node));
-  const candidates = collectables.flatMap(({ kind, list }, index) =>
-    Array.from(list.call(collectables[index]), (key) => ({ kind, key })),
-  );
+  const candidates = options.among ? await closure(options.among, marking, signal) : everything(collectables);
+  if (candidates.length === 0) return { removed: [], bytes: 0, failed: [] };
+  let markedAt: number | undefined;
   const markRoots = async (): Promise<void> => {
     for (;;) {
+      markedAt = options.version?.();
       for (const node of leases.refs()) marking.add(node);
       for (const collectable of collectables) for (const node of collectable.roots()) marking.add(node);
       if (!marking.pending) return;
@@ -49,13 +57,18 @@ export async function collectGarbage(
   let bytes = 0;
   for (const node of await referrersFirst(dead, marking, signal)) {
     throwIfAborted(signal);
-    await markRoots();
-    // a lease taken in the turn between is in the queue still
-    while (marking.pending) await markRoots();
+    // a lease taken in the turn after the marking is in the queue still
+    while (marking.pending || markedAt === undefined || markedAt !== options.version?.()) {
+      await markRoots();
+      if (!marking.pending) break;
+    }
     if (marking.has(node)) continue;
     const owner = marking.owner(node.kind);
     try {
-      bytes += options.dryRun ? ((await owner?.size?.(node.key)) ?? 0) : ((await owner?.remove(node.key)) ?? 0);
+      const freeing = options.dryRun ? owner?.size?.(node.key) : owner?.remove(node.key);
+      // nobody else wrote since the check: the change is this removal's own, which makes nothing live
+      markedAt = options.version?.();
+      bytes += (await freeing) ?? 0;
       removed.push(node);
     } catch (error) {
       failed.push({ node, error });
@@ -85,6 +98,13 @@ class Marking {
     return this.#owners.get(kind);
   }
 
+  exists({ kind, key }: NodeRef): boolean {
+    const owner = this.#owners.get(kind);
+    if (owner?.has) return owner.has(key);
+    for (const each of owner?.list() ?? []) if (each === key) return true;
+    return false;
+  }
+
   has(node: NodeRef): boolean {
     return this.#live.has(idOf(node));
   }
@@ -99,13 +119,36 @@ class Marking {
   async drain(signal: AbortSignal | undefined): Promise<void> {
     for (let node = this.#queue.pop(); node !== undefined; node = this.#queue.pop()) {
       throwIfAborted(signal);
-      for (const target of await this.references(node)) this.add(target);
+      const targets = this.references(node);
+      // most are known at once, and waiting for what is there costs more than finding it
+      for (const target of targets instanceof Promise ? await targets : targets) this.add(target);
     }
   }
 
-  async references(node: NodeRef): Promise<Iterable<NodeRef>> {
-    return (await this.owner(node.kind)?.references(node.key)) ?? [];
+  references(node: NodeRef): Iterable<NodeRef> | Promise<Iterable<NodeRef>> {
+    return this.owner(node.kind)?.references(node.key) ?? [];
   }
+}
+
+const everything = (collectables: readonly Collectable[]): readonly NodeRef[] =>
+  collectables.flatMap((collectable) => Array.from(collectable.list(), (key) => ({ kind: collectable.kind, key })));
+
+/** The existing nodes among `seeds` and all that they reach. */
+async function closure(
+  seeds: Iterable<NodeRef>,
+  marking: Marking,
+  signal: AbortSignal | undefined,
+): Promise<readonly NodeRef[]> {
+  const found = new Map<string, NodeRef>();
+  const queue = [...seeds];
+  for (let node = queue.pop(); node !== undefined; node = queue.pop()) {
+    throwIfAborted(signal);
+    const id = idOf(node);
+    if (found.has(id) || !marking.exists(node)) continue;
+    found.set(id, node);
+    queue.push(...(await marking.references(node)));
+  }
+  return [...found.values()];
 }
 
 /** Orders dead nodes so that each comes after every dead node that refers to it; what is left of a cycle comes last. */

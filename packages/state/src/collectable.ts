@@ -10,6 +10,8 @@ export interface Collectable {
   readonly kind: string;
   /** Every existing node of this kind. */
   list(): Iterable<string>;
+  /** Whether a node exists; without it `list` is searched. */
+  has?(key: string): boolean;
   /** Nodes alive by themselves, of any kind. */
   roots(): Iterable<NodeRef>;
   /** What this node keeps alive; nothing when the node does not exist (a lease may name what is still to come). */

@@ -20,6 +20,8 @@ export interface Leases {
   /** A lease that outlives this call and, until it expires, this process. Without `expiresAt` it ends with the process. */
   create(purpose: string, options?: { readonly expiresAt?: Date }): Lease;
   list(): readonly LeaseInfo[];
+  /** Ends a lease by its ID, whoever took it; nothing when there is none. */
+  end(id: string): void;
   /** Ends leases past their expiry; returns how many. */
   expire(): number;
   /** Everything leased now. */
@@ -84,6 +86,7 @@ export function openLeases(state: State, options: { readonly clock?: Pick<Clock,
       return await work(lease);
     },
     list: () => state.all<LeaseRow>(LIST).map(leaseInfo),
+    end: (id) => void state.run('DELETE FROM leases WHERE id = ?', id),
     expire: () => state.run('DELETE FROM leases WHERE expires_at <= ?', clock.now().getTime()).changes,
     refs: () => state.all<NodeRef>('SELECT DISTINCT kind, key FROM lease_refs'),
     watch(onAdd) {

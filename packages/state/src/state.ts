@@ -17,6 +17,8 @@ export interface State extends Disposable {
   readonly path: string;
   /** Identifies this data root for as long as it lives. */
   readonly instanceId: string;
+  /** Grows with every change made through this object: equal numbers mean that nothing was written in between. */
+  readonly version: number;
   transaction<T>(work: () => T): T;
   run(sql: string, ...values: readonly SqlValue[]): { readonly changes: number };
   get<Row extends object>(sql: string, ...values: readonly SqlValue[]): Row | undefined;
@@ -36,6 +38,11 @@ class SqliteState implements State {
   readonly #db: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
   #depth = 0;
+  #version = 0;
+
+  get version(): number {
+    return this.#version;
+  }
 
   constructor(path: string, db: DatabaseSync, instanceId: string) {
     this.path = path;
@@ -60,7 +67,9 @@ class SqliteState implements State {
   }
 
   run(sql: string, ...values: readonly SqlValue[]): { readonly changes: number } {
-    return { changes: Number(this.#prepare(sql).run(...values).changes) };
+    const changes = Number(this.#prepare(sql).run(...values).changes);
+    if (changes > 0) this.#version++;
+    return { changes };
   }
 
   get<Row extends object>(sql: string, ...values: readonly SqlValue[]): Row | undefined {
