@@ -86,6 +86,7 @@ async function materialize(
   undo.defer(() => rm(directory, { recursive: true, force: true }));
   for (const mount of mounts) await ensureVolume(deps, record.id, mount, undo);
   if (mounts.some((m) => m.type === 'volume')) await copyUpVolumes(deps, record);
+  deps.store.setState(container, { making: false });
   undo.move();
   return container;
 }

@@ -55,13 +55,14 @@ export async function removeContainer(
   container: Container,
   options: { readonly removeVolumes?: boolean },
 ): Promise<void> {
-  deps.store.setState(container, { status: 'removing' });
+  const { removeVolumes = false } = options;
+  deps.store.setState(container, { status: 'removing', removeVolumes });
   for (const id of container.execIds) deps.execs.delete(id);
   await deps.networks.closeSandbox(container.id);
   await deps.snapshotter.remove(container.id).catch((error: unknown) => {
     if (!isKind(error, 'notFound')) throw error;
   });
-  await releaseVolumes(deps, container, options.removeVolumes ?? false);
+  await releaseVolumes(deps, container, removeVolumes);
   await rm(containerDirectory(deps, container.id), { recursive: true, force: true });
   deps.store.delete(container);
   cancelPending(container);

@@ -26,8 +26,11 @@ export async function restore(deps: ContainerDeps): Promise<void> {
   for (const container of alive) await adopt(deps, container);
   await sweepMounts(deps);
   await sweepDirectories(deps);
-  for (const container of deps.store.list())
-    if (container.is('removing')) await removeContainer(deps, container, { removeVolumes: true });
+  for (const container of deps.store.list()) {
+    const { making = false, removeVolumes = false } = container.state;
+    if (making || container.is('removing'))
+      await removeContainer(deps, container, { removeVolumes: making || removeVolumes });
+  }
   for (const container of deps.store.list()) if (!container.isRunning) await revive(deps, container);
 }
 

@@ -43,8 +43,10 @@ export class ContainerStore {
     return container;
   }
 
+  /** The container counts as being made until its state says otherwise. */
   insert(record: ContainerRecord): Container {
-    const container = new Container(record, INITIAL_STATE);
+    const state = { ...INITIAL_STATE, making: true };
+    const container = new Container(record, state);
     this.assertNameFree(record.name);
     this.#state.run(
       'INSERT INTO containers (id, name, created_at, config, state) VALUES (?, ?, ?, ?, ?)',
@@ -52,7 +54,7 @@ export class ContainerStore {
       record.name,
       record.createdAt.getTime(),
       JSON.stringify(record),
-      JSON.stringify(INITIAL_STATE),
+      JSON.stringify(state),
     );
     this.#byId.set(record.id, container);
     this.#byName.set(record.name, container);

@@ -238,6 +238,10 @@ export interface ContainerState {
   /** A user stopped or killed it: `unless-stopped` does not bring it back. */
   readonly stoppedByUser: boolean;
   readonly health?: HealthState;
+  /** Its create has not come to its end: a daemon that starts and finds this takes the rest away. */
+  readonly making?: boolean;
+  /** What the removal under way was asked to do with anonymous volumes. */
+  readonly removeVolumes?: boolean;
 }
 
 export const INITIAL_STATE: ContainerState = {
