@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { errnoOf, invalid, type LogLevel, wrap } from '@berth/base';
 import { parseSize } from '@berth/containers';
+import { type ProxySettings, parseMirror, parseProxy, proxiesFromEnvironment } from '@berth/registry-client';
 import { Command, Option } from 'commander';
 import { FLAGS, type FlagSpec } from './flags.ts';
 
@@ -25,6 +26,10 @@ export interface DaemonConfig {
   readonly ipMasq: boolean;
   readonly insecureRegistries: readonly string[];
   readonly registryMirrors: readonly string[];
+  /** By `host[:port]` or `docker.io`. */
+  readonly registries: Readonly<Record<string, { readonly mirrors: readonly string[] }>>;
+  /** URLs, which may hold a password: never to be logged or answered as they are. */
+  readonly proxies: ProxySettings;
   readonly maxConcurrentDownloads: number;
   readonly maxConcurrentUploads: number;
   readonly runtimes: Readonly<Record<string, { readonly path: string; readonly args: readonly string[] }>>;
@@ -86,7 +91,7 @@ const asPairs = (value: Readonly<Record<string, unknown>>): readonly string[] =>
   );
 
 /** The parser would read a name that starts with `no-` as a negation; as a flag such a one is unknown. */
-const COMMAND_FLAGS = FLAGS.filter(({ name }) => !name.startsWith('no-'));
+const COMMAND_FLAGS = FLAGS.filter(({ name, fileOnly }) => !name.startsWith('no-') && fileOnly !== true);
 
 export function berthdCommand(): Command {
   const command = new Command('berthd').description(
@@ -119,15 +124,27 @@ function parseFlags(argv: readonly string[]): Values {
     throw invalid(error.message.replace(/^error: /, ''), { cause: error });
   });
   command.configureOutput({ writeErr: () => undefined });
-  command.parse([...argv], { from: 'user' });
+  const noProxy = takeNoProxy(argv);
+  command.parse([...noProxy.rest], { from: 'user' });
   const given = command.opts<Record<string, string | boolean | readonly string[]>>();
   const values = new Map<string, Value>();
+  if (noProxy.value !== undefined) values.set('no-proxy', noProxy.value);
   for (const spec of COMMAND_FLAGS) {
     const name = optionOf(spec).attributeName();
     const value = given[name];
     if (value !== undefined) values.set(spec.name, typed(spec, value, `--${spec.name}`));
   }
   return values;
+}
+
+function takeNoProxy(argv: readonly string[]): { readonly rest: readonly string[]; readonly value?: string } {
+  const at = argv.findIndex((argument) => argument === '--no-proxy' || argument.startsWith('--no-proxy='));
+  const found = argv[at];
+  if (found === undefined) return { rest: argv };
+  const apart = found === '--no-proxy';
+  const value = apart ? argv[at + 1] : found.slice('--no-proxy='.length);
+  if (value === undefined) throw invalid('flag needs an argument: --no-proxy');
+  return { rest: argv.toSpliced(at, apart ? 2 : 1), value };
 }
 
 function typed(spec: FlagSpec, value: unknown, where: string): Value {
@@ -233,7 +250,9 @@ function buildConfig(values: Values): DaemonConfig {
     icc: bool('icc', true),
     ipMasq: bool('ip-masq', true),
     insecureRegistries: list('insecure-registry'),
-    registryMirrors: list('registry-mirror'),
+    registryMirrors: list('registry-mirror').map(mirror),
+    registries: registries(values.get('registries')),
+    proxies: proxies(values, text),
     maxConcurrentDownloads: number('max-concurrent-downloads', 3) || 3,
     maxConcurrentUploads: number('max-concurrent-uploads', 5) || 5,
     runtimes: runtimes(values.get('add-runtime')),
@@ -251,6 +270,49 @@ function buildConfig(values: Values): DaemonConfig {
     defaultUlimits: list('default-ulimit').map(ulimit),
     shmSize: text('default-shm-size') === undefined ? 67_108_864 : parseSize(text('default-shm-size') ?? ''),
   };
+}
+
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+function mirror(given: unknown): string {
+  if (typeof given !== 'string') throw invalid('invalid mirror: not a string');
+  parseMirror(given);
+  return given;
+}
+
+function registries(value: Value | undefined): DaemonConfig['registries'] {
+  if (value === undefined) return {};
+  const each = Object.entries(isObject(value) ? value : {}).map(([domain, settings]) => {
+    const { mirrors = [], ...others } = isObject(settings) ? settings : { mirrors: undefined, '': '' };
+    const [unknown] = Object.keys(others);
+    if (unknown !== undefined || !Array.isArray(mirrors))
+      throw invalid(`registries: ${JSON.stringify(domain)} must be an object like {"mirrors": ["https://host"]}`);
+    return [domain, { mirrors: mirrors.map(mirror) }] as const;
+  });
+  return Object.fromEntries(each);
+}
+
+/** By flag, in the file's `proxies`, or in the environment, each for itself and in this order, as dockerd does. */
+function proxies(values: Values, text: (name: string) => string | undefined): ProxySettings {
+  const section = values.get('proxies');
+  const inFile = isMap(section) ? section : {};
+  const names = ['http-proxy', 'https-proxy', 'no-proxy'] as const;
+  const unknown = Object.keys(inFile).find((key) => !names.some((name) => name === key));
+  if (unknown !== undefined) throw invalid(`proxies: unknown key ${JSON.stringify(unknown)}`);
+  const environment = proxiesFromEnvironment(process.env);
+  const read = (name: (typeof names)[number]): string | undefined => {
+    const given = text(name) ?? inFile[name];
+    if (given !== undefined && typeof given !== 'string') throw invalid(`proxies: ${name} is not a string`);
+    return given || undefined;
+  };
+  const settings: ProxySettings = {
+    http: read('http-proxy') ?? environment.http,
+    https: read('https-proxy') ?? environment.https,
+    none: read('no-proxy') ?? environment.none,
+  };
+  for (const proxy of [settings.http, settings.https]) if (proxy !== undefined) parseProxy(proxy);
+  return settings;
 }
 
 function logLevel(given: string | undefined): LogLevel {

@@ -12,6 +12,8 @@ export interface FlagSpec {
   readonly key?: string;
   readonly kind: FlagKind;
   readonly help: string;
+  /** True for a key of the configuration file that no flag stands for. */
+  readonly fileOnly?: boolean;
   readonly only?: readonly string[];
   readonly refuse?: string;
 }
@@ -55,6 +57,11 @@ export const FLAGS: readonly FlagSpec[] = [
     key: 'insecure-registries',
   }),
   flag('registry-mirror', 'list', 'Mirror of the default registry', { key: 'registry-mirrors' }),
+  flag('registries', 'map', 'By registry: mirrors', { fileOnly: true }),
+  flag('proxies', 'map', 'http-proxy, https-proxy, no-proxy', { fileOnly: true }),
+  flag('http-proxy', 'string', 'Proxy for HTTP, http://[user:password@]host:port (default $HTTP_PROXY)'),
+  flag('https-proxy', 'string', 'Proxy for HTTPS (default $HTTPS_PROXY)'),
+  flag('no-proxy', 'string', 'Hosts, domains, addresses and CIDRs reached without a proxy (default $NO_PROXY)'),
   flag('max-concurrent-downloads', 'number', 'Layers fetched at once (default 3)'),
   flag('max-concurrent-uploads', 'number', 'Layers sent at once (default 5)'),
   flag('add-runtime', 'map', 'OCI runtime: name=path', { key: 'runtimes' }),

@@ -4,7 +4,7 @@ import type { Logger } from '@berth/base';
 import type { SystemInfo } from '@berth/engine-api';
 import type { SystemService } from '@berth/engine-server';
 import { decodeManifest, type Platform, parseReference } from '@berth/oci';
-import type { RegistryClient } from '@berth/registry-client';
+import { maskProxy, type RegistryClient } from '@berth/registry-client';
 import type { HostFacts } from '@berth/runtime';
 import type { DaemonConfig } from './config.ts';
 import type { DaemonPaths } from './paths.ts';
@@ -148,9 +148,9 @@ function systemInfo({
     MemTotal: totalmem(),
     GenericResources: null,
     DockerRootDir: paths.dataRoot,
-    HttpProxy: process.env['HTTP_PROXY'] ? 'set' : '',
-    HttpsProxy: process.env['HTTPS_PROXY'] ? 'set' : '',
-    NoProxy: process.env['NO_PROXY'] ?? '',
+    HttpProxy: maskProxy(config.proxies.http),
+    HttpsProxy: maskProxy(config.proxies.https),
+    NoProxy: config.proxies.none ?? '',
     Name: hostname(),
     Labels: [...config.labels],
     ExperimentalBuild: false,

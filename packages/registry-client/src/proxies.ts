@@ -18,12 +18,21 @@ export function proxiesFromEnvironment(environment: Readonly<Record<string, stri
   return { http: read('HTTP_PROXY'), https: read('HTTPS_PROXY'), none: read('NO_PROXY') };
 }
 
-/** Without the credentials. Throws `invalid`, which shows none of it, for what is no proxy's address. */
+/** Throws `invalid`, which shows nothing of it, for what is no proxy's address. */
 export function parseProxy(text: string): URL {
   const url = URL.parse(/^[a-z0-9+]+:\/\//i.test(text) ? text : `http://${text}`);
   if (url === null || !/^(https?|socks5):$/.test(url.protocol) || url.hostname === '')
     throw invalid('invalid proxy address: expected http://host:port, https://host:port or socks5://host:port');
   return url;
+}
+
+/** A proxy's address to show to users: user and password, and what cannot be read, are crossed out. */
+export function maskProxy(text: string | undefined): string {
+  if (text === undefined || text === '') return '';
+  const url = URL.parse(/^[a-z0-9+]+:\/\//i.test(text) ? text : `http://${text}`);
+  if (url === null) return 'xxxxx';
+  const secret = url.username !== '' || url.password !== '';
+  return `${url.protocol}//${secret ? 'xxxxx:xxxxx@' : ''}${url.host}`;
 }
 
 const inSubnet = (host: string, entry: string): boolean => {
