@@ -121,6 +121,7 @@ async function solveAndExport(deps: Deps, input: BuildInput, job: Job, options: 
       },
       { signal },
     );
+    report.complete(image.id);
     return image.id;
   } catch (error) {
     throwIfAborted(options.signal);
@@ -184,7 +185,7 @@ class Report {
     ]);
     this.#reporter = new StepReporter(openings, emit);
     for (const [at, step] of plan.steps.entries())
-      if (step.vertex && !this.#stepOf.has(step.vertex.digest)) {
+      if (step.vertex && step.createdBy !== '' && !this.#stepOf.has(step.vertex.digest)) {
         this.#stepOf.set(step.vertex.digest, at);
         const { promise, resolve } = Promise.withResolvers<Outcome>();
         this.#seen.set(step.vertex.digest, promise);
@@ -199,6 +200,12 @@ class Report {
 
   async finished(): Promise<void> {
     await this.#all;
+  }
+
+  complete(imageId: string): void {
+    const last = this.#plan.steps.length - 1;
+    this.#reporter.report(last, { type: 'result', id: imageId });
+    this.#reporter.done(last);
   }
 
   progress(vertex: Vertex): OpProgress {
@@ -231,17 +238,21 @@ class Report {
     const { vertex } = step;
     let root = 'scratch';
     const isFrom = step.createdBy === '';
-    if (vertex) {
+    if (isFrom) {
+      // nothing has to be unpacked to say what is started from
+      if (vertex && step.base === undefined) root = (await keyOf(vertex)).digest;
+      else root = step.base ?? root;
+    } else if (vertex) {
       const outcome = await this.#seen.get(vertex.digest);
       if (!outcome) return;
       root = outcome.key.digest;
-      if (!isFrom) {
-        const hit = outcome.state !== 'done' || this.#stepOf.get(vertex.digest) !== at;
-        if (hit) this.#reporter.report(at, { type: 'cached' });
-        this.#reporter.report(at, { type: 'explained', ...outcome.explanation });
-      }
+      const hit = outcome.state !== 'done' || this.#stepOf.get(vertex.digest) !== at;
+      if (hit) this.#reporter.report(at, { type: 'cached' });
+      this.#reporter.report(at, { type: 'explained', ...outcome.explanation });
     } else if (step.stage >= 0) root = await this.#rootBefore(at, keyOf);
     if (step.triggers !== undefined) this.#reporter.report(at, { type: 'triggers', count: step.triggers });
+    // the last step's outcome is the image, which is yet to be made
+    if (at === this.#plan.steps.length - 1) return;
     if (step.stage >= 0 && !(isFrom && root === 'scratch'))
       this.#reporter.report(at, { type: 'result', id: step.base ?? digestOf(JSON.stringify([root, step.config])) });
     this.#reporter.done(at);

@@ -8,6 +8,6 @@ export type { BaseImage, FrontendHost } from './frontend/frontend-host.ts';
 export type { BuildPlan, PlanStep } from './frontend/plan.ts';
 export type * from './graph/op-spec.ts';
 export { type Vertex, vertex } from './graph/vertex.ts';
-export { type ClassicMessage, renderClassic, renderClassicError } from './render-classic.ts';
+export { type ClassicMessage, renderClassic, renderClassicError, renderQuiet } from './render-classic.ts';
 export * from './solve/build-op.ts';
 export { type Outcome, type SolveCache, Solver, type SolverOptions } from './solve/solver.ts';

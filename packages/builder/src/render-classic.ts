@@ -37,6 +37,11 @@ export function renderClassic(
   }
 }
 
+/** The same for `q=1`: the image's ID and nothing else. */
+export function renderQuiet(event: BuildEvent): readonly ClassicMessage[] {
+  return event.type === 'image' ? [stream(`${event.id}\n`)] : [];
+}
+
 /** The message that ends the stream of a build that failed. */
 export function renderClassicError(error: unknown): ClassicMessage {
   const message = messageOf(error);
