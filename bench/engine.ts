@@ -85,6 +85,11 @@ async function preparePodman({ root }: EngineOptions): Promise<Engine> {
       .get('BERTH_PODMAN')
       ?.replace(/bin\/podman$/, 'root/usr') ?? '/usr';
   const helpers = [...new Set([unpacked, '/usr'])].map((directory) => `"${directory}/lib/podman"`);
+  // What conmon runs at a container's end is podman again, which must find its libraries.
+  const cleanup = [
+    `"PATH=${process.env['PATH']}"`,
+    `"LD_LIBRARY_PATH=${toolEnvironment().get('BERTH_TOOL_LIBRARIES') ?? ''}"`,
+  ];
   const settings = join(own, 'containers.conf');
   writeFileSync(
     settings,
@@ -97,6 +102,7 @@ async function preparePodman({ root }: EngineOptions): Promise<Engine> {
       'events_logger = "file"',
       'runtime = "crun"',
       `tmp_dir = "${own}/tmp"`,
+      `conmon_env_vars = [${cleanup.join(', ')}]`,
       `helper_binaries_dir = [${helpers.join(', ')}]`,
       '[network]',
       'network_backend = "netavark"',

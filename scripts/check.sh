@@ -3,6 +3,7 @@
 set -eu
 cd "$(dirname -- "$0")/.."
 node=$(sh scripts/node.sh)
+case $(uname -m) in aarch64) arch=arm64 ;; *) arch=x64 ;; esac
 failed=
 step() {
   printf '== %s\n' "$1"
@@ -10,7 +11,7 @@ step() {
   "$@" || failed=yes
 }
 step 'types' "$node" node_modules/typescript/bin/tsc -p .
-step 'lint and format' node_modules/.bin/biome check --no-errors-on-unmatched .
+step 'lint and format' node_modules/@biomejs/cli-linux-$arch/biome check .
 step 'architecture' "$node" --test --test-reporter=dot 'tests/architecture/*.test.ts'
 [ -z "$failed" ] || { echo 'check: failed' >&2; exit 1; }
 echo 'check: passed'

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { run, runOk } from '../tests/harness/command.ts';
@@ -49,7 +49,8 @@ async function mountFile(path: string, megabytes: number): Promise<string> {
   truncateSync(image, megabytes * MEGABYTE);
   await runOk('mkfs.ext4', ['-q', '-F', '-i', '16384', '-E', 'lazy_itable_init=0,lazy_journal_init=0', image]);
   await runOk('mount', ['-o', 'loop,noatime', image, path]);
-  mkdirSync(join(path, 'lost+found'), { recursive: true });
+  // The mount keeps the file alive; whatever ends this process, its room comes back with the last unmount.
+  rmSync(image);
   rmdirSync(join(path, 'lost+found'));
   return `journaled ext4 of up to ${(megabytes / 1000).toFixed(1)} GB in a file`;
 }

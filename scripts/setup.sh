@@ -109,8 +109,8 @@ unpack_peers() { # level, packages
 # Programs out of place need their libraries and their helpers on their paths: a small launcher for each.
 write_tools() {
   mkdir -p "$tools/bin" "$tools/sbin"
-  : >"$tools/env.new"
   libraries=$tools/root/usr/lib/$(dpkg-architecture -qDEB_HOST_MULTIARCH 2>/dev/null || echo "$(uname -m)-linux-gnu")
+  printf 'BERTH_TOOL_LIBRARIES=%s\n' "$libraries" >"$tools/env.new"
   for name in iptables ip6tables iptables-save iptables-restore ip6tables-save ip6tables-restore; do
     launcher "$tools/sbin/$name" "$tools/root/usr/sbin/xtables-nft-multi" "$name"
   done
