@@ -34,10 +34,9 @@ export async function handleExit(
   container.task = undefined;
   const restart =
     !container.keepOnExit && !deps.background.stopping.aborted && shouldRestart(container, status.exitCode);
-  await releaseResources(deps, container, task);
-  if (status.oomKilled) emitContainer(deps, container, 'oom');
   const startedAt = container.state.startedAt ?? status.exitedAt;
   const seconds = Math.max(0, Math.round((status.exitedAt.getTime() - startedAt.getTime()) / 1000));
+  // Before the task is released: with it goes the only other place that knows the exit code.
   deps.store.setState(container, {
     status: restart ? 'restarting' : 'exited',
     pid: 0,
@@ -45,6 +44,8 @@ export async function handleExit(
     oomKilled: status.oomKilled,
     finishedAt: status.exitedAt,
   });
+  await releaseResources(deps, container, task);
+  if (status.oomKilled) emitContainer(deps, container, 'oom');
   emitContainer(deps, container, 'die', { exitCode: String(status.exitCode), execDuration: String(seconds) });
   if (restart) {
     restartAfterBackoff(deps, container);

@@ -89,16 +89,19 @@ function hasLabel(labels: Readonly<Record<string, string>>, wanted: string): boo
 
 function byReference(patterns: readonly string[]): Narrow {
   const tests = patterns.map((pattern) => globToRegExp(pattern));
-  const matches = (name: string): boolean => {
-    const reference = tryParseReference(name);
-    const repository = reference ? familiarName(reference) : name;
-    return tests.some((test) => test.test(name) || test.test(repository));
-  };
+  const matches = (name: string): boolean => tests.some((test) => test.test(name) || test.test(repositoryOf(name)));
   return (image) => {
     const repoTags = image.repoTags.filter(matches);
-    const repoDigests = image.repoDigests.filter(matches);
+    // A tag that matches shows the digest it has in its repository.
+    const repositories = new Set(repoTags.map(repositoryOf));
+    const repoDigests = image.repoDigests.filter((name) => matches(name) || repositories.has(repositoryOf(name)));
     return repoTags.length + repoDigests.length > 0 ? { ...image, repoTags, repoDigests } : undefined;
   };
+}
+
+function repositoryOf(name: string): string {
+  const reference = tryParseReference(name);
+  return reference ? familiarName(reference) : name;
 }
 
 async function createdAt(context: ImageContext, name: string): Promise<number> {

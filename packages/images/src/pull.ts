@@ -52,8 +52,8 @@ export async function pull(context: ImageContext, name: string, options: PullOpt
   const reference = withDefaultTag(parseReference(name));
   const repository = context.registry.repository(reference, credentialOf(options));
   const tagOrDigest = reference.digest ?? reference.tag ?? 'latest';
-  options.onProgress?.({ type: 'message', id: tagOrDigest, text: `Pulling from ${reference.path}` });
   const target = bare(await repository.resolve(tagOrDigest, options));
+  options.onProgress?.({ type: 'message', id: tagOrDigest, text: `Pulling from ${reference.path}` });
   if (reference.digest !== undefined && target.digest !== reference.digest)
     throw invalid(`the registry answered ${target.digest} when asked for ${reference.digest}`);
   using lease = openLease(context, purposeOf(reference), [], { outlives: RESUMABLE });

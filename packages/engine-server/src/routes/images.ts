@@ -116,7 +116,7 @@ const create = handle('ImageCreate', async ({ query, services, exchange, signal 
       const image = await services.images.import(source, {
         ...platform,
         ...(query.repo ? { reference: joinReference(query.repo, query.tag) } : {}),
-        ...(query.message ? { message: query.message } : {}),
+        message: query.message || `Imported from ${query.fromSrc}`,
         config: applyChanges({}, query.changes ?? []),
         signal,
       });
