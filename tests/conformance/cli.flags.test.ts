@@ -268,6 +268,7 @@ const LINES = `
 /** Where berth differs for a reason. */
 const OTHERWISE: Readonly<Record<string, string>> = {
   '--cpu-count 2 --cpu-percent 50': 'a flag of Windows alone is no flag here',
+  '--network name=n,mac-address=x': 'berth names the flag that is wrong',
   '--io-maxbandwidth 1m --io-maxiops 5': 'a flag of Windows alone is no flag here',
 };
 
@@ -325,7 +326,10 @@ describe('create: what the daemon is asked for', { concurrency: 1, skip: missing
 
 function requests(daemon: RecordingDaemon): unknown {
   return daemon.take().map(({ method, path, query, body }) => {
-    const value = body.length === 0 ? {} : (JSON.parse(body.toString()) as { HostConfig?: Record<string, unknown> });
+    const value =
+      body.length === 0 ? {} : (JSON.parse(body.toString()) as { Env?: unknown; HostConfig?: Record<string, unknown> });
+    // docker sends these in no certain order.
+    if (Array.isArray(value.Env)) value.Env.sort();
     // The values docker sends for "not given".
     const host = value.HostConfig ?? {};
     if (host['MemorySwappiness'] === -1) host['MemorySwappiness'] = null;

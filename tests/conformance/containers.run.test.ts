@@ -469,7 +469,7 @@ berthOnly('docker run, where dockerd 20.10 differs or can not here', (under) => 
       'sleep',
       '60',
     ]);
-    const line = 'ping -c1 -W2 server >/dev/null && ping -c1 -W2 other > /dev/null && echo both';
+    const line = 'ping -c2 -W5 server >/dev/null && ping -c2 -W5 other > /dev/null && echo both';
     assert.equal(await berth.ok(['run', '--rm', '--network', 'mine', 'busybox', ...sh(line)]), 'both');
     assert.equal(
       await berth.ok(['inspect', '-f', '{{.NetworkSettings.Networks.mine.IPAddress}}', 'server']),

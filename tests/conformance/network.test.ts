@@ -332,7 +332,6 @@ test('prune removes what nobody uses, by filter', async () => {
   await daemon.ok(['network', 'create', '--label', 'keep=1', 'kept']);
   await daemon.ok(['network', 'create', 'idle']);
   await daemon.ok(['network', 'create', 'wanted']);
-  await daemon.ok(['create', '--name', 'later', '--network', 'wanted', 'busybox']).catch(() => undefined);
   await daemon.ok(['create', '--name', 'later', '--network', 'wanted', 'busybox', 'true']);
   try {
     assert.match(await daemon.ok(['network', 'prune', '-f', '--filter', 'label!=keep']), /^Deleted Networks:\nidle$/m);

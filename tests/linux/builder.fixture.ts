@@ -1,6 +1,6 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { copyFileSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readdirSync, rmdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createApplyPool } from '@berth/archive';
@@ -84,6 +84,7 @@ export async function builderRig(): Promise<BuilderRig> {
     ready: { connected: 1, plain: 0 },
     bridge: { name: `bt${randomBytes(4).toString('hex')}`, defaultAddressPools: [{ base: '10.214.0.0/16', size: 24 }] },
   });
+  const cgroup = `berth-test-${instance}`;
   await networks.restore(new Set());
   const { runtime } = await selectRuntime(
     ['crun', 'runc'].map((name) =>
@@ -103,7 +104,7 @@ export async function builderRig(): Promise<BuilderRig> {
     clock,
     logger: silentLogger,
     workRoot: join(root, 'builds'),
-    cgroupParent: `/berth-test-${instance}`,
+    cgroupParent: `/${cgroup}`,
   });
   await images.import(tarOf(busyboxRoot(join(root, 'busybox'))), { reference: 'busybox', config: { Cmd: ['sh'] } });
 
@@ -157,6 +158,7 @@ export async function builderRig(): Promise<BuilderRig> {
         ...[...snapshotter.list()].filter((item) => item.kind !== 'committed').map((item) => item.key),
         ...state.all<{ id: string }>("SELECT id FROM leases WHERE purpose = 'build'").map((row) => row.id),
       ];
+      removeCgroups(cgroup);
       await networks.shutdown({ keep: false });
       images[Symbol.dispose]();
       await registry[Symbol.asyncDispose]();
@@ -190,4 +192,15 @@ function busyboxRoot(at: string): string {
   writeFileSync(join(at, 'etc/passwd'), 'root:x:0:0:root:/root:/bin/sh\napp:x:1000:1001:app:/home/app:/bin/sh\n');
   writeFileSync(join(at, 'etc/group'), 'root:x:0:\napps:x:1001:\nextra:x:1002:app\n');
   return at;
+}
+
+/** The steps' cgroups go with them; their parent is the daemon's, here ours, to remove: in every hierarchy there is. */
+function removeCgroups(name: string): void {
+  for (const at of ['', ...readdirSync('/sys/fs/cgroup')]) {
+    try {
+      rmdirSync(join('/sys/fs/cgroup', at, name));
+    } catch {
+      // not a hierarchy, or none of ours in it
+    }
+  }
 }

@@ -31,10 +31,17 @@ export class DetachDetector {
         if (this.#matched === this.#sequence.length) return { pass: Uint8Array.from(out), detached: true };
         continue;
       }
-      out.push(...this.#sequence.slice(0, this.#matched));
-      this.#matched = byte === this.#sequence[0] ? 1 : 0;
-      if (this.#matched === 0) out.push(byte);
+      const held = [...this.#sequence.slice(0, this.#matched), byte];
+      this.#matched = this.#longestBeginning(held);
+      out.push(...held.slice(0, held.length - this.#matched));
     }
     return { pass: Uint8Array.from(out), detached: false };
+  }
+
+  /** How many of the last bytes may be the sequence's first ones. */
+  #longestBeginning(held: readonly number[]): number {
+    for (let length = Math.min(held.length, this.#sequence.length - 1); length > 0; length--)
+      if (held.slice(-length).every((byte, i) => byte === this.#sequence[i])) return length;
+    return 0;
   }
 }

@@ -29,6 +29,14 @@ export interface ExecRecord {
   exitCode: number | undefined;
   pid: number;
   process: Process | undefined;
+  /** Resolves once the exit is recorded. */
+  ended: Promise<void>;
+}
+
+/** Resolves when the signal fires. */
+function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 }
 
 /** Exec instances live in memory, as dockerd's do: the process survives a daemon restart, its handle does not. */
@@ -49,6 +57,7 @@ export function createExec(deps: ContainerDeps, nameOrId: string, settings: Exec
     exitCode: undefined,
     pid: 0,
     process: undefined,
+    ended: Promise.resolve(),
   });
   container.execIds.add(id);
   emitContainer(deps, container, `exec_create: ${SHOWN_COMMAND(settings.cmd)}`, { execID: id });
@@ -88,7 +97,7 @@ export async function startExec(
         return undefined;
       });
       if (!streams) return;
-      await pump(streams, client, {
+      const outcome = await pump(streams, client, {
         signal,
         stdin: settings.attachStdin,
         stdout: settings.attachStdout,
@@ -96,6 +105,8 @@ export async function startExec(
         closeStdin: true,
         ...(settings.tty ? { detachKeys: parseDetachKeys(settings.detachKeys) } : {}),
       });
+      // The end of the stream is when clients ask for the exit code.
+      if (outcome === 'ended') await Promise.race([exec.ended, aborted(signal)]);
     },
   };
 }
@@ -154,17 +165,20 @@ async function launchExec(
 }
 
 function watchExec(deps: ContainerDeps, container: Container, exec: ExecRecord, process: Process): void {
+  const ended = Promise.withResolvers<void>();
+  exec.ended = ended.promise;
   container.execProcesses.set(exec.id, process);
   deps.background.run(`exec ${exec.id}`, async () => {
     const status = await process.wait({ signal: deps.background.stopping }).catch((error: unknown) => {
       if (deps.background.stopping.aborted) return undefined;
       throw error;
     });
-    if (status === undefined) return;
+    if (status === undefined) return ended.resolve();
     exec.running = false;
     exec.exitCode = status.exitCode;
     exec.pid = 0;
     exec.process = undefined;
+    ended.resolve();
     container.execProcesses.delete(exec.id);
     await process[Symbol.asyncDispose]();
     emitContainer(deps, container, 'exec_die', { execID: exec.id, exitCode: String(status.exitCode) });

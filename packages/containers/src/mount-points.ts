@@ -54,9 +54,11 @@ const depth = (path: string): number => path.split('/').length;
 function fromContainer(spec: string, store: ContainerStore): readonly PlannedMount[] {
   const [name = '', mode = 'rw'] = spec.split(':');
   if (!['rw', 'ro', 'z', 'Z'].includes(mode)) throw invalid(`invalid mode for volumes-from: ${mode}`);
-  return store
-    .get(name)
-    .record.mounts.filter((m) => m.type !== 'tmpfs')
+  const source = store.find(name);
+  // Not `notFound`: docker's clients take that for the image's absence and try to pull it.
+  if (!source) throw invalid(`No such container: ${name}`);
+  return source.record.mounts
+    .filter((m) => m.type !== 'tmpfs')
     .map((m) => ({ ...m, rw: m.rw && mode !== 'ro', inherited: true }));
 }
 

@@ -1,5 +1,5 @@
-import { closeSync, mkdirSync, openSync, symlinkSync } from 'node:fs';
-import { isKind } from '@berth/base';
+import { closeSync, mkdirSync, openSync, readlinkSync, symlinkSync } from 'node:fs';
+import { conflict, errnoOf, isKind } from '@berth/base';
 import { O, openBeneath, RESOLVE, tryOpenBeneath } from '@berth/linux';
 
 /**
@@ -27,24 +27,13 @@ export async function withPathInRoot<T>(
 }
 
 /**
- * Makes a directory and its parents inside `root`, following links within it only; existing ones are left alone.
- * `conflict` where a file is in the way.
+ * Makes a directory and its parents inside `root`; existing ones are left alone. Links are followed within it only,
+ * also those that lead to where nothing is yet. `conflict` where a file is in the way or links go in circles.
  */
 export function makeDirectoryInRoot(root: string, path: string, mode = 0o755): void {
   const rootFd = openSync(root, O.path | O.directory);
-  let at = '';
   try {
-    for (const name of path.split('/').filter((part) => part !== '' && part !== '.')) {
-      const parent = openBeneath(rootFd, at === '' ? '.' : at, O.path | O.directory, RESOLVE.inRoot);
-      try {
-        at = `${at}/${name}`;
-        const found = tryOpenBeneath(rootFd, at, O.path | O.directory, RESOLVE.inRoot);
-        if (found >= 0) closeSync(found);
-        else mkdirSync(`/proc/self/fd/${parent}/${name}`, { mode });
-      } finally {
-        closeSync(parent);
-      }
-    }
+    makeDirectories(rootFd, path, mode);
   } finally {
     closeSync(rootFd);
   }
@@ -59,10 +48,69 @@ export function makeFileInRoot(root: string, path: string): void {
       closeSync(found);
       return;
     }
-    makeDirectoryInRoot(root, path.slice(0, path.lastIndexOf('/')));
-    closeSync(openBeneath(rootFd, path, O.wronly | O.creat | O.excl, RESOLVE.inRoot, 0o755));
+    let at = path;
+    for (let links = 0; ; links++) {
+      const slash = at.lastIndexOf('/');
+      const parent = makeDirectories(rootFd, at.slice(0, slash), 0o755);
+      at = `${parent}/${at.slice(slash + 1)}`;
+      const target = linkTarget(rootFd, parent, at.slice(parent.length + 1));
+      if (target === undefined) break;
+      if (links === MAX_LINKS) throw conflict(`${path}: too many levels of symbolic links`);
+      at = target.startsWith('/') ? target : `${parent}/${target}`;
+    }
+    closeSync(openBeneath(rootFd, at, O.wronly | O.creat | O.excl, RESOLVE.inRoot, 0o755));
   } finally {
     closeSync(rootFd);
+  }
+}
+
+/** As many links as the kernel follows in one path. */
+const MAX_LINKS = 40;
+
+/** Returns the path that was made, which names no link that leads nowhere. */
+function makeDirectories(rootFd: number, path: string, mode: number): string {
+  const pending = path.split('/');
+  let at = '';
+  for (let links = 0; pending.length > 0; ) {
+    const name = pending.shift() ?? '';
+    if (name === '' || name === '.') continue;
+    const next = `${at}/${name}`;
+    const found = tryOpenBeneath(rootFd, next, O.path | O.directory, RESOLVE.inRoot);
+    if (found >= 0) {
+      closeSync(found);
+      at = next;
+      continue;
+    }
+    const target = linkTarget(rootFd, at, name);
+    if (target === undefined) {
+      withDirectory(rootFd, at, (parent) => mkdirSync(`${parent}/${name}`, { mode }));
+      at = next;
+      continue;
+    }
+    if (links++ === MAX_LINKS) throw conflict(`${path}: too many levels of symbolic links`);
+    pending.unshift(...target.split('/'));
+    if (target.startsWith('/')) at = '';
+  }
+  return at;
+}
+
+/** Undefined when nothing is there; `conflict` when it is there and no link. */
+function linkTarget(rootFd: number, directory: string, name: string): string | undefined {
+  try {
+    return withDirectory(rootFd, directory, (parent) => readlinkSync(`${parent}/${name}`));
+  } catch (error) {
+    if (isKind(error, 'notFound')) return undefined;
+    if (errnoOf(error) === 'EINVAL') throw conflict(`${directory}/${name} is not a directory`, { cause: error });
+    throw error;
+  }
+}
+
+function withDirectory<T>(rootFd: number, path: string, work: (directory: string) => T): T {
+  const fd = openBeneath(rootFd, path === '' ? '.' : path, O.path | O.directory, RESOLVE.inRoot);
+  try {
+    return work(`/proc/self/fd/${fd}`);
+  } finally {
+    closeSync(fd);
   }
 }
 

@@ -51,6 +51,8 @@ export interface Ingest extends AsyncDisposable {
   /** Bytes already stored: where the next write goes. */
   readonly offset: number;
   write(chunk: Uint8Array): Promise<void>;
+  /** Digest of all bytes so far (sha256 unless the expected digest says otherwise): for a stream whose digest is not known before its end. */
+  digest(): Promise<Digest>;
   /** Verifies and publishes; the ingest is closed afterwards whatever the outcome. */
   commit(expected: Pick<Descriptor, 'digest' | 'size'>): Promise<BlobInfo>;
   /** Removes the partial file and its record. Disposing without it keeps them for a resume. */

@@ -171,6 +171,13 @@ export class FileIngest implements Ingest {
     }
   }
 
+  async digest(): Promise<Digest> {
+    this.#check();
+    if (this.#hash === undefined) await this.#rebuildHash();
+    await this.#flush();
+    return `${this.#algorithm}:${this.#hash?.copy().digest('hex')}` as Digest;
+  }
+
   async commit(expected: Pick<Descriptor, 'digest' | 'size'>): Promise<BlobInfo> {
     this.#check();
     let verified = false;

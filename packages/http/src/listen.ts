@@ -1,8 +1,11 @@
 import { chmodSync, chownSync, lstatSync, unlinkSync } from 'node:fs';
-import { createServer as createPlain, type Server, type ServerOptions } from 'node:http';
-import { createServer as createSecure } from 'node:https';
+import type { Server, ServerOptions } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { conflict, errnoOf, wrap } from '@berth/base';
+
+// Importing these by name would run every getter of the module, one of which loads undici: 10 MB and 40 ms.
+const { createServer: createPlain } = process.getBuiltinModule('node:http');
+const { createServer: createSecure } = process.getBuiltinModule('node:https');
 
 /** PEM texts. With `clientCa`, clients must show a certificate signed by it. */
 export interface TlsOptions {

@@ -1,4 +1,4 @@
-import { type IncomingMessage, type Server, ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import {
@@ -239,7 +239,7 @@ export function createHttpServer<C>(options: HttpServerOptions<C>): HttpServer {
 
   const onUpgrade = async (request: IncomingMessage, stream: Duplex, head: Buffer): Promise<void> => {
     stream.on('error', () => undefined);
-    const response = new ServerResponse(request);
+    const response = new (process.getBuiltinModule('node:http').ServerResponse)(request);
     const [body, rest] = await earlyBody(request, stream, head, limits);
     if (rest.byteLength > 0) stream.unshift(rest);
     response.shouldKeepAlive = false;

@@ -6,10 +6,9 @@ import type { ImageContext } from './context.ts';
 import { chainOf } from './footprint.ts';
 import { UNPACK_PREFIX } from './layer-work.ts';
 import { blobRef, snapshotRef } from './lease.ts';
-import { LeastRecent } from './least-recent.ts';
 
 /** This package's part in the one mark-and-sweep: image names, blobs and snapshots. */
-export function collectables(context: ImageContext): readonly Collectable[] {
+export function collectables(context: Omit<ImageContext, 'collect'>): readonly Collectable[] {
   return [imageNames(context), blobs(context), snapshots(context)];
 }
 
@@ -17,20 +16,25 @@ export function collectables(context: ImageContext): readonly Collectable[] {
  * Frees what nothing holds any more; returns the bytes that the file systems got back. With `among` only those objects
  * and what they refer to are looked at, which costs little however much is stored.
  */
-export async function sweep(context: ImageContext, among?: readonly NodeRef[]): Promise<number> {
-  if (context.collect) return (await context.collect(among)).bytes;
-  using _only = await context.locks.acquire('collect');
-  const { bytes, failed } = await collectGarbage(collectables(context), {
-    leases: context.leases,
-    version: () => context.state.version,
-    ...(among ? { among } : {}),
-  });
-  for (const { node, error } of failed) context.logger.warn('could not remove garbage', { ...node, error });
-  return bytes;
+export const sweep = async (context: ImageContext, among?: readonly NodeRef[]): Promise<number> =>
+  (await context.collect(among)).bytes;
+
+/** A collector of this package's objects only, for a service that was given none. */
+export function createOwnCollector(
+  context: Omit<ImageContext, 'collect'>,
+  own: readonly Collectable[],
+): ImageContext['collect'] {
+  return async (among) => {
+    using _only = await context.locks.acquire('collect');
+    const { leases, state } = context;
+    const collected = await collectGarbage(own, { leases, version: () => state.version, ...(among ? { among } : {}) });
+    for (const { node, error } of collected.failed) context.logger.warn('could not remove garbage', { ...node, error });
+    return collected;
+  };
 }
 
 /** Every name holds its image, a dangling one too: it goes by `rmi` or `prune` only. */
-const imageNames = (context: ImageContext): Collectable => ({
+const imageNames = (context: Pick<ImageContext, 'records'>): Collectable => ({
   kind: 'image',
   list: () => [],
   has: () => false,
@@ -40,21 +44,26 @@ const imageNames = (context: ImageContext): Collectable => ({
 });
 
 /** Blobs whose references are kept in memory. */
-const KNOWN_BLOBS = 65_536;
+const KNOWN_BLOBS = 262_144;
+const NONE: readonly NodeRef[] = [];
 
 /** A manifest keeps what it names, and the snapshots its layers were unpacked to. */
-function blobs(context: ImageContext): Collectable {
-  const known = new LeastRecent<readonly NodeRef[]>(KNOWN_BLOBS);
+function blobs(context: Pick<ImageContext, 'documents' | 'content'>): Collectable {
+  const known = new Map<Digest, readonly NodeRef[]>();
+  const remember = (digest: Digest, references: readonly NodeRef[]): void => {
+    if (known.size >= KNOWN_BLOBS) known.clear();
+    known.set(digest, references);
+  };
   const find = async (digest: Digest): Promise<readonly NodeRef[]> => {
     const document = await context.documents.tryManifest(digest);
     if (!document) {
-      if (context.content.stat(digest)) known.set(digest, []);
+      if (context.content.stat(digest)) remember(digest, NONE);
       return [];
     }
     const chain = await chainOf(context, document);
     const references = [...childrenOf(document).map((child) => blobRef(child.digest)), ...chain.map(snapshotRef)];
     // without its configuration the chain is not known yet
-    if (chain.length > 0 || document.kind === 'index') known.set(digest, references);
+    if (chain.length > 0 || document.kind === 'index') remember(digest, references);
     return references;
   };
   return contentCollectable(context.content, (digest) => known.get(digest) ?? find(digest));
@@ -64,7 +73,7 @@ function blobs(context: ImageContext): Collectable {
  * Active snapshots and views belong to a container or a build, which remove them themselves; sweeping one from under
  * its owner could never be right. Those of this package are leased while they are worked on.
  */
-const snapshots = (context: ImageContext): Collectable => ({
+const snapshots = (context: Pick<ImageContext, 'snapshotter'>): Collectable => ({
   ...snapshotCollectable(context.snapshotter),
   *roots() {
     for (const { key } of context.snapshotter.uncommitted()) if (!key.startsWith(UNPACK_PREFIX)) yield snapshotRef(key);

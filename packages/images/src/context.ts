@@ -9,7 +9,8 @@ import { ImageRecords } from './records.ts';
 import { SharedWork } from './shared-work.ts';
 
 /** What every verb gets: the dependencies and the state that verbs share. */
-export interface ImageContext extends Omit<ImageServiceDeps, 'limits' | 'hostPlatform'> {
+export interface ImageContext extends Omit<ImageServiceDeps, 'limits' | 'hostPlatform' | 'collect'> {
+  readonly collect: NonNullable<ImageServiceDeps['collect']>;
   readonly limits: ImageLimits;
   readonly hostPlatform: Platform;
   readonly records: ImageRecords;
@@ -26,7 +27,7 @@ export interface ImageContext extends Omit<ImageServiceDeps, 'limits' | 'hostPla
   readonly unpacks: SharedWork<Digest, TransferEvent>;
 }
 
-export function createContext(deps: ImageServiceDeps): ImageContext {
+export function createContext(deps: ImageServiceDeps): Omit<ImageContext, 'collect'> {
   const limits = { ...DEFAULT_LIMITS, ...deps.limits };
   return {
     ...deps,

@@ -1,7 +1,7 @@
 import type { Collectable } from '@berth/state';
 import { assignName } from './assign-name.ts';
-import { collectables } from './collectables.ts';
-import { createContext } from './context.ts';
+import { collectables, createOwnCollector } from './collectables.ts';
+import { createContext, type ImageContext } from './context.ts';
 import { create } from './create.ts';
 import type { ImageServiceDeps } from './deps.ts';
 import { check, type ImageFinding } from './fsck.ts';
@@ -32,9 +32,11 @@ export interface OwnedImageService extends ImageService, Disposable {
 }
 
 export function createImageService(deps: ImageServiceDeps): OwnedImageService {
-  const context = createContext(deps);
+  const without = createContext(deps);
+  const own = collectables(without);
+  const context: ImageContext = { ...without, collect: deps.collect ?? createOwnCollector(without, own) };
   return {
-    collectables: collectables(context),
+    collectables: own,
     recover: () => recover(context),
     check: () => check(context),
     [Symbol.dispose]: () => context.pendingLayers.releaseAll(),

@@ -33,7 +33,10 @@ export async function footprint(context: ImageContext, target: Digest): Promise<
 }
 
 /** Chain IDs of the layers of a stored image manifest; none for an index or an artifact. */
-export async function chainOf(context: ImageContext, document: Manifest): Promise<readonly Digest[]> {
+export async function chainOf(
+  context: Pick<ImageContext, 'content' | 'documents'>,
+  document: Manifest,
+): Promise<readonly Digest[]> {
   if (document.kind === 'index' || !isContainerImage(document.image)) return [];
   if (!context.content.stat(document.image.config.digest)) return [];
   try {

@@ -19,13 +19,8 @@ export async function storeStream(
 ): Promise<Descriptor> {
   await using ingest = await context.content.ingest(STREAM_PREFIX + randomId(), undefined, options);
   try {
-    const digester = createDigester();
-    for await (const chunk of source) {
-      const written = ingest.write(chunk);
-      digester.update(chunk);
-      await written;
-    }
-    const descriptor = { mediaType, digest: digester.digest(), size: digester.size };
+    for await (const chunk of source) await ingest.write(chunk);
+    const descriptor = { mediaType, digest: await ingest.digest(), size: ingest.offset };
     lease.add([blobRef(descriptor.digest)]);
     await ingest.commit(descriptor);
     return descriptor;

@@ -184,7 +184,8 @@ export class RecordedSnapshotter implements StoredSnapshotter {
     this.#busy.add(row.directory);
     try {
       const bytes = await measure(directory);
-      await removeTree(directory);
+      // a committed snapshot is only ever read through mounts elsewhere
+      await removeTree(directory, { mayHoldMounts: row.kind !== 'committed' });
       return bytes;
     } catch (error) {
       throw wrap(`remove the files of snapshot ${row.key}`, error);

@@ -55,7 +55,7 @@ export class SnapshotRecords {
 
   uncommitted(): readonly SnapshotRow[] {
     return this.#state.all<SnapshotRow>(
-      `SELECT ${COLUMNS} FROM snapshots WHERE driver = ? AND kind <> 'committed' ORDER BY created_at, key`,
+      `SELECT ${COLUMNS} FROM snapshots WHERE driver = ? AND kind <> 'committed' ORDER BY key`,
       this.#driver,
     );
   }

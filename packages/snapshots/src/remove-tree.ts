@@ -9,8 +9,8 @@ const SMALL_TREE = 256;
  * Removes a directory tree without holding up the event loop. `conflict` when something is mounted below it: what is
  * mounted there belongs to somebody else.
  */
-export async function removeTree(path: string): Promise<void> {
-  const [mounted] = mountsUnder(path);
+export async function removeTree(path: string, options: { readonly mayHoldMounts?: boolean } = {}): Promise<void> {
+  const [mounted] = options.mayHoldMounts === false ? [] : mountsUnder(path);
   if (mounted !== undefined) throw conflict(`cannot remove ${path}: ${mounted} is mounted`);
   if (!removeSmallTree(path)) await runCommand('rm', ['-rf', '--one-file-system', '--', path]);
 }

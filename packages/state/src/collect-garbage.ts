@@ -82,7 +82,8 @@ const idOf = (node: NodeRef): string => `${node.kind}\0${node.key}`;
 /** The set of live nodes, grown from whatever is added to it along references. */
 class Marking {
   readonly #owners: ReadonlyMap<string, Collectable>;
-  readonly #live = new Set<string>();
+  /** Live keys by kind. */
+  readonly #live = new Map<string, Set<string>>();
   #queue: NodeRef[] = [];
 
   constructor(collectables: readonly Collectable[]) {
@@ -106,13 +107,14 @@ class Marking {
   }
 
   has(node: NodeRef): boolean {
-    return this.#live.has(idOf(node));
+    return this.#live.get(node.kind)?.has(node.key) ?? false;
   }
 
   add(node: NodeRef): void {
-    const id = idOf(node);
-    if (this.#live.has(id)) return;
-    this.#live.add(id);
+    const live = this.#live.get(node.kind);
+    if (live?.has(node.key)) return;
+    if (live) live.add(node.key);
+    else this.#live.set(node.kind, new Set([node.key]));
     this.#queue.push(node);
   }
 

@@ -77,4 +77,10 @@ export const MIGRATIONS: readonly string[] = [
 
   CREATE TABLE events (seq INTEGER PRIMARY KEY, time_nano INTEGER NOT NULL, doc TEXT NOT NULL);
   `,
+  `
+  -- few among thousands, and every collection asks for them
+  CREATE INDEX snapshots_uncommitted ON snapshots(driver, key) WHERE kind <> 'committed';
+  -- when an image was last made, named, pulled, run or built upon; for automatic removal
+  CREATE TABLE image_uses (digest TEXT PRIMARY KEY, used_at INTEGER NOT NULL) WITHOUT ROWID;
+  `,
 ];

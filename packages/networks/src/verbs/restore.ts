@@ -55,7 +55,13 @@ async function removeStaleNamespaces(context: NetworkContext): Promise<void> {
     if (isKind(error, 'notFound')) return [];
     throw error;
   });
-  for (const name of names) if (!known.has(name)) await context.host.removeNetns(join(context.netnsDirectory, name));
+  for (const name of names) {
+    if (known.has(name)) continue;
+    // Somebody may hold it in a mount namespace of his own; it is in nobody's way, and the next start tries again.
+    await context.host
+      .removeNetns(join(context.netnsDirectory, name))
+      .catch((error: unknown) => context.logger.warn('a namespace of the last run stays', { netns: name, error }));
+  }
 }
 
 async function enableForwarding({ host, logger }: NetworkContext): Promise<void> {
