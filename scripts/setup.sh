@@ -24,9 +24,10 @@ say() { printf 'setup: %s\n' "$*"; }
 fail() { printf 'setup: %s\n' "$*" >&2; exit 1; }
 have() { command -v "$1" >/dev/null 2>&1; }
 
-# ---- Debian packages: "package|program or file that shows it is there|what it is for", one a line
+# ---- Debian packages: "package|program, file or library that shows it is there|what it is for", one a line
 
-run_packages='conmon|conmon|holds the terminal, log and exit status of a container
+run_packages='libatomic1|lib:libatomic.so.1|Node 26 is linked with it
+conmon|conmon|holds the terminal, log and exit status of a container
 crun|crun|starts containers
 runc|runc|starts containers where crun can not
 nftables|nft|published ports and NAT
@@ -48,6 +49,7 @@ openssl|openssl|tests: certificates for TLS'
 missing_of() {
   printf '%s\n' "$1" | while IFS='|' read -r package probe why; do
     case $probe in
+      lib:*) ldconfig -p | grep -q "${probe#lib:}" || printf '%s|%s\n' "$package" "$why" ;;
       /*) [ -e "$probe" ] || printf '%s|%s\n' "$package" "$why" ;;
       *) have "$probe" || printf '%s|%s\n' "$package" "$why" ;;
     esac
