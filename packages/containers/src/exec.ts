@@ -169,11 +169,12 @@ function watchExec(deps: ContainerDeps, container: Container, exec: ExecRecord, 
   exec.ended = ended.promise;
   container.execProcesses.set(exec.id, process);
   deps.background.run(`exec ${exec.id}`, async () => {
+    using _told = { [Symbol.dispose]: ended.resolve };
     const status = await process.wait({ signal: deps.background.stopping }).catch((error: unknown) => {
       if (deps.background.stopping.aborted) return undefined;
       throw error;
     });
-    if (status === undefined) return ended.resolve();
+    if (status === undefined) return;
     exec.running = false;
     exec.exitCode = status.exitCode;
     exec.pid = 0;

@@ -52,3 +52,12 @@ test('the last logged error counts; times are left out', () => {
   );
   assert.equal(complaintOf('2026-11-21T01:00:00.123Z: oops\n'), 'oops');
 });
+
+test('a working directory that is not there reads as runc puts it', () => {
+  const error = runtimeError('2026-01-01T00:00:00.0Z: chdir `/nosuch`: No such file or directory', 'exec', 'true');
+  assert.match(
+    error.message,
+    /unable to start container process: chdir to cwd \("\/nosuch"\) set in config\.json failed: no such file or directory/,
+  );
+  assert.equal(error.details['exitCode'], 127);
+});

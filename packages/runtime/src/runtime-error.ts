@@ -36,6 +36,10 @@ const TRANSLATIONS: readonly Translation[] = [
         : `exec: "${name}": executable file not found in $PATH`,
   },
   {
+    pattern: /^chdir [`']([^`']*)[`']: (.+)$/,
+    text: ([, path = '', why = '']) => `chdir to cwd ("${path}") set in config.json failed: ${why.toLowerCase()}`,
+  },
+  {
     pattern: /^(?:open executable|exec failed|exec(?: container process)? .*): (.+)$/i,
     // a directory is EPERM to crun, EACCES to runc
     text: ([, why = ''], command) =>
