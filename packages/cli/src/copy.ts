@@ -44,8 +44,10 @@ export async function copyFromContainer(
 ): Promise<void> {
   const client = await context.client();
   const path = follow ? await followed(client, source) : source.path;
-  const body = await client.call('ContainerArchive', { params: { id: source.container }, query: { path } });
   if (target === '-') {
+    if (context.stdout.isTTY)
+      throw new ExitError(1, 'cowardly refusing to write an archive to a terminal: redirect it');
+    const body = await client.call('ContainerArchive', { params: { id: source.container }, query: { path } });
     const { pipeline } = await import('node:stream/promises');
     await pipeline(body, context.stdout, { end: false });
     return;
@@ -53,9 +55,12 @@ export async function copyFromContainer(
   const there = statLocal(target);
   const into = there?.isDirectory() === true;
   if (!into && there === undefined) {
+    if (target.endsWith('/') && !(await isDirectoryIn(client, source, path)))
+      throw new ExitError(1, `no such directory: ${target}`);
     if (statLocal(dirname(resolve(target)))?.isDirectory() !== true)
       throw new ExitError(1, `no such directory: ${dirname(target)}`);
   }
+  const body = await client.call('ContainerArchive', { params: { id: source.container }, query: { path } });
   const root = into ? resolve(target) : dirname(resolve(target));
   const options = archive ? {} : { owner: { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 } };
   if (into) await unpackInto(root, body, options);
@@ -78,6 +83,11 @@ async function unpackAs(target: string, body: Parameters<typeof unpackInto>[1], 
   } finally {
     rmSync(staging, { recursive: true, force: true });
   }
+}
+
+async function isDirectoryIn(client: Core, { container }: Place, path: string): Promise<boolean> {
+  const stat = await statIn(client, { container, path });
+  return stat !== undefined && (stat.mode & DIRECTORY) !== 0;
 }
 
 async function followed(client: Core, source: Place): Promise<string> {

@@ -1,12 +1,13 @@
 import type { Context } from './context.ts';
 import { describe } from './failure.ts';
 
-/** Does something for each name and prints the name; goes on after a failure, and returns 1 if there was one. */
+/** Does something for each name and prints the name; goes on after a failure, and returns 1 if there was one that counts. */
 export async function forEach(
   context: Context,
   names: readonly string[],
   action: (name: string) => Promise<unknown>,
   print: (name: string, result: unknown) => void = (name) => context.print(name),
+  counts: (error: unknown) => boolean = () => true,
 ): Promise<number> {
   let code = 0;
   for (const name of names) {
@@ -14,7 +15,7 @@ export async function forEach(
       print(name, await action(name));
     } catch (error) {
       context.warn(describe(error));
-      code = 1;
+      if (counts(error)) code = 1;
     }
   }
   return code;

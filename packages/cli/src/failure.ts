@@ -32,6 +32,8 @@ export function report(error: unknown, { debug }: ReportOptions): number {
 export function describe(error: unknown): string {
   if (error instanceof UsageError) return error.message;
   if (!(error instanceof Error)) return String(error);
+  // docker reads names before it asks the daemon, so nobody expects these to come from there.
+  if (error.message.startsWith('invalid reference format')) return error.message;
   if (isFromDaemon(error)) return `Error response from daemon: ${error.message}`;
   const hint = isUnreachable(error) ? '\nStart it with `berthd`, or name another daemon with -H or BERTH_HOST.' : '';
   return `${error.message}${hint}`;

@@ -1,4 +1,4 @@
-import { createReadStream, createWriteStream } from 'node:fs';
+import { createReadStream, createWriteStream, openSync } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -29,5 +29,11 @@ export function refuseTerminal(context: Context, path: string | undefined): void
 
 /** The file's bytes, or those of stdin. */
 export function readInput(context: Context, path: string | undefined): Readable {
-  return path === undefined || path === '-' ? context.stdin : createReadStream(path);
+  if (path === undefined || path === '-') return context.stdin;
+  try {
+    return createReadStream(path, { fd: openSync(path, 'r') });
+  } catch (error) {
+    const missing = error instanceof Error && 'code' in error && error.code === 'ENOENT';
+    throw missing ? new ExitError(1, `open ${path}: no such file or directory`) : error;
+  }
 }

@@ -60,6 +60,12 @@ export const list = (letter: Short, help: string, value = 'list', check?: Check)
   ...(check === undefined ? {} : { check }),
 });
 
+/** `--filter name=value`, several times. */
+export const filter = (letter: Short, help: string): Flag<readonly string[]> =>
+  list(letter, help, 'filter', (value) => {
+    if (value.indexOf('=') < 1) throw new UsageError('bad format of filter (expected name=value)');
+  });
+
 /** A mistake in how a command was called. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';

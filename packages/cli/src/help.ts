@@ -15,7 +15,7 @@ function flagLeft(name: string, flag: Flag<unknown>): string {
 }
 
 export function usageLine(path: string, { usage }: Command): string {
-  return `Usage:  ${path}${usage === '' ? '' : ` ${usage}`}`;
+  return `Usage:  ${path}${usage === '' ? '' : ` ${usage.replaceAll('\n', `\n\t${path} `)}`}`;
 }
 
 /** The manual of one command. */
@@ -83,4 +83,29 @@ export function topHelp(path: string, top: Readonly<Record<string, Entry>>, grou
     '',
     `Run '${path} COMMAND --help' for more information on a command.`,
   ].join('\n');
+}
+
+/** What may have been meant: words a slip or two away from what was typed. */
+export function suggest(typed: string, words: readonly string[]): readonly string[] {
+  const scored = words
+    .map((word) => [word, word.startsWith(typed) && typed.length > 1 ? 1 : distance(typed, word)] as const)
+    .filter(([word, score]) => score <= (Math.min(word.length, typed.length) > 3 ? 2 : 1))
+    .sort(([, a], [, b]) => a - b);
+  return [...new Set(scored.map(([word]) => word))].slice(0, 3);
+}
+
+/** Letters to add, drop, change or swap with their neighbour. */
+function distance(a: string, b: string): number {
+  const rows: number[][] = [Array.from({ length: b.length + 1 }, (_, at) => at)];
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const change = (rows[i - 1]?.[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      const swapped = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
+      const swap = swapped ? (rows[i - 2]?.[j - 2] ?? 0) + 1 : Number.POSITIVE_INFINITY;
+      row.push(Math.min((rows[i - 1]?.[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1, change, swap));
+    }
+    rows.push(row);
+  }
+  return rows[a.length]?.[b.length] ?? 0;
 }

@@ -41,7 +41,11 @@ async function dispatch(words: readonly string[]): Promise<number> {
   if (name === undefined || name === 'help' || values.help) return help(name === 'help' ? others : rest);
   const found = find(rest);
   if (found === undefined) return unknown(rest);
-  if (found.entry === undefined) return help(rest, found.words[1] === undefined || isHelp(found.words[1]) ? 0 : 1);
+  const [group = '', word] = found.words;
+  if (found.entry === undefined)
+    return word === undefined || isHelp(word)
+      ? help([group])
+      : unknown([word], Object.keys(GROUPS[group] ?? {}), group);
   const { command } = await found.entry.load();
   return invoke(command as unknown as Command, found.path, found.words, globalFlags(values));
 }
@@ -110,8 +114,9 @@ function checkCount({ args: [least, most], usage }: Command, path: string, count
         : count < least
           ? `requires at least ${plural(least)}`
           : `requires at most ${plural(most)}`;
+  const see = count < least && most > least ? 'See' : 'Run';
   throw new UsageError(
-    `${PROGRAM}: '${path}' ${wanted}\n\nUsage:  ${path} ${usage}\n\nRun '${path} --help' for more information`,
+    `${PROGRAM}: '${path}' ${wanted}\n\nUsage:  ${path} ${usage.replaceAll('\n', `\n\t${path} `)}\n\n${see} '${path} --help' for more information`,
   );
 }
 
@@ -130,10 +135,18 @@ async function help(words: readonly string[], code = 0): Promise<number> {
   return code;
 }
 
-function unknown([name = '']: readonly string[]): number {
-  process.stderr.write(
-    `${PROGRAM}: unknown command: ${PROGRAM} ${name}\n\nRun '${PROGRAM} --help' for more information\n`,
-  );
+async function unknown(
+  [name = '']: readonly string[],
+  among: readonly string[] = [...Object.keys(TOP), ...Object.keys(GROUPS)],
+  group?: string,
+): Promise<number> {
+  const { suggest } = await import('./help.ts');
+  const path = group === undefined ? PROGRAM : `${PROGRAM} ${group}`;
+  const near = suggest(name, among);
+  const lines = [`${PROGRAM}: unknown command: ${path} ${name}`, ''];
+  if (near.length > 0) lines.push(`Did you mean ${near.map((word) => `'${path} ${word}'`).join(' or ')}?`, '');
+  if (group !== undefined) lines.push(`Usage:  ${path} COMMAND`, '');
+  process.stderr.write(`${lines.join('\n')}\nRun '${path} --help' for more information\n`);
   return 1;
 }
 

@@ -2,15 +2,19 @@ import type { Context } from './context.ts';
 import { ExitError } from './failure.ts';
 import { humanSize } from './units.ts';
 
-/** Asks before something is lost; refuses where nobody can answer. */
+/** Asks before something is lost; the answer may come through a pipe, and none is no. */
 export async function confirm(context: Context, warning: string, force: boolean): Promise<void> {
   if (force) return;
-  if (!context.stdin.isTTY) throw new ExitError(1, `${warning}\nPass --force to go on without being asked.`);
   const { createInterface } = await import('node:readline/promises');
-  const prompt = createInterface({ input: context.stdin, output: context.stdout });
+  const prompt = createInterface({ input: context.stdin, terminal: false });
   try {
-    const answer = await prompt.question(`${warning}\nAre you sure you want to continue? [y/N] `);
-    if (!/^y(es)?$/i.test(answer.trim())) throw new ExitError(1);
+    context.stdout.write(`${warning}\nAre you sure you want to continue? [y/N] `);
+    let answer = '';
+    for await (const line of prompt) {
+      answer = line;
+      break;
+    }
+    if (!/^y(es)?$/i.test(answer.trim())) throw new ExitError(0);
   } finally {
     prompt.close();
   }

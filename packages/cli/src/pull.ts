@@ -4,6 +4,8 @@ import type { Context } from './context.ts';
 export interface PullOptions {
   readonly platform?: string | undefined;
   readonly quiet?: boolean | undefined;
+  /** Called when the daemon has agreed to pull. */
+  readonly accepted?: () => void;
   readonly output: Writable & { readonly isTTY?: boolean };
 }
 
@@ -20,7 +22,7 @@ export function splitReference(reference: string): { readonly name: string; read
 export async function pullImage(
   context: Context,
   reference: string,
-  { platform, quiet, output }: PullOptions,
+  { platform, quiet, output, accepted }: PullOptions,
 ): Promise<void> {
   const { name, tag } = splitReference(reference);
   const { registryAuth } = await import('./registry-config.ts');
@@ -30,5 +32,6 @@ export async function pullImage(
     query: { fromImage: name, tag: tag || 'latest', platform },
     headers: registryAuth(context, reference),
   });
+  accepted?.();
   await showProgress(messages, output, { quiet: quiet ?? false });
 }

@@ -1,5 +1,4 @@
 import type { Context } from './context.ts';
-import { UsageError } from './flags.ts';
 
 /** One column's header and value of a row. */
 export interface Column<R> {
@@ -114,7 +113,15 @@ export async function printInspected(
   }
   const { compileTemplate } = await import('./template/evaluate.ts');
   const template = compileTemplate(format);
-  for (const object of objects) context.print(template(object));
+  for (const object of objects) {
+    try {
+      context.print(template(object));
+    } catch (error) {
+      // Whoever reads line by line finds a line for each object.
+      context.print('');
+      throw error;
+    }
+  }
 }
 
 /** `--filter name=value`, given several times, to what the API takes. */
@@ -122,10 +129,6 @@ export function filtersOf(pairs: readonly string[]): Record<string, string[]> {
   const filters: Record<string, string[]> = {};
   for (const pair of pairs) {
     const at = pair.indexOf('=');
-    if (at < 1)
-      throw new UsageError(
-        `invalid argument "${pair}" for "-f, --filter" flag: bad format of filter (expected name=value)`,
-      );
     const [name, value] = [pair.slice(0, at).trim().toLowerCase(), pair.slice(at + 1).trim()];
     filters[name] = [...(filters[name] ?? []), value];
   }

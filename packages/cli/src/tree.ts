@@ -57,6 +57,7 @@ export const TOP: Readonly<Record<string, Entry>> = {
   images,
   login: entry('Authenticate to a registry', () => import('./commands/login.ts')),
   logout: entry('Log out from a registry', () => import('./commands/logout.ts')),
+  search: entry('Search Docker Hub for images', () => import('./commands/search.ts')),
   version: entry('Show the version of client and daemon', () => import('./commands/version.ts')),
   info,
   inspect: entry('Return low-level information on objects', () => import('./commands/inspect.ts')),
@@ -147,6 +148,7 @@ export const GROUPS: Readonly<Record<string, Readonly<Record<string, Entry>>>> =
     ls: entry('List volumes', () => import('./commands/volume-ls.ts')),
     prune: entry('Remove unused volumes', () => import('./commands/volume-prune.ts')),
     rm: entry('Remove one or more volumes', () => import('./commands/volume-rm.ts')),
+    update: entry('Update a volume (cluster volumes only)', () => import('./commands/volume-update.ts')),
   },
   system: {
     df: entry('Show disk usage', () => import('./commands/system-df.ts')),

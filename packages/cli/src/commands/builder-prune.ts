@@ -1,5 +1,5 @@
 import { command as define } from '../command.ts';
-import { list, text, toggle } from '../flags.ts';
+import { filter, text, toggle } from '../flags.ts';
 import { confirm, printReclaimed } from '../prune.ts';
 import { filtersOf } from '../table.ts';
 import { parseBytes } from '../units.ts';
@@ -9,7 +9,7 @@ export const command = define({
   summary: 'Remove build cache',
   flags: {
     all: toggle('a', 'Remove all unused build cache, not just dangling ones'),
-    filter: list(undefined, 'Provide filter values (e.g. "until=24h")', 'filter'),
+    filter: filter(undefined, 'Provide filter values (e.g. "until=24h")'),
     force: toggle('f', 'Do not prompt for confirmation'),
     'keep-storage': text(undefined, 'Amount of disk space to keep for cache', 'bytes'),
   },

@@ -1,5 +1,5 @@
 import { command as define } from '../command.ts';
-import { list, toggle } from '../flags.ts';
+import { filter, toggle } from '../flags.ts';
 import { confirm, printDeleted, printReclaimed } from '../prune.ts';
 import { filtersOf } from '../table.ts';
 
@@ -7,7 +7,7 @@ export const command = define({
   usage: '[OPTIONS]',
   summary: 'Remove all stopped containers',
   flags: {
-    filter: list(undefined, 'Provide filter values (e.g. "until=<timestamp>")', 'filter'),
+    filter: filter(undefined, 'Provide filter values (e.g. "until=<timestamp>")'),
     force: toggle('f', 'Do not prompt for confirmation'),
   },
   args: [0, 0],

@@ -15,7 +15,7 @@ function side(text: string): Side {
 }
 
 export const command = define({
-  usage: '[OPTIONS] CONTAINER:SRC_PATH DEST_PATH|-   or   SRC_PATH|- CONTAINER:DEST_PATH',
+  usage: '[OPTIONS] CONTAINER:SRC_PATH DEST_PATH|-\n[OPTIONS] SRC_PATH|- CONTAINER:DEST_PATH',
   summary: 'Copy files/folders between a container and the local filesystem',
   flags: {
     archive: toggle('a', 'Archive mode (copy all uid/gid information)'),
@@ -31,12 +31,14 @@ export const command = define({
     const options = { follow: flags['follow-link'], archive: flags.archive };
     if (from.container !== undefined && to.container === undefined) {
       await copyFromContainer(context, { container: from.container, path: from.path }, to.path, options);
-      if (!flags.quiet && to.path !== '-') context.warn(`Successfully copied ${source} to ${to.path}`);
+      if (context.stderr.isTTY && !flags.quiet && to.path !== '-')
+        context.warn(`Successfully copied ${source} to ${to.path}`);
       return 0;
     }
     if (from.container === undefined && to.container !== undefined) {
       await copyToContainer(context, from.path, { container: to.container, path: to.path }, options);
-      if (!flags.quiet && from.path !== '-') context.warn(`Successfully copied ${from.path} to ${target}`);
+      if (context.stderr.isTTY && !flags.quiet && from.path !== '-')
+        context.warn(`Successfully copied ${from.path} to ${target}`);
       return 0;
     }
     throw new ExitError(

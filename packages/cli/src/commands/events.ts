@@ -1,6 +1,6 @@
 import type { EventMessage } from '@berth/engine-api';
 import { command as define } from '../command.ts';
-import { list, text } from '../flags.ts';
+import { filter, text } from '../flags.ts';
 import { filtersOf } from '../table.ts';
 import { parseTime } from '../units.ts';
 
@@ -8,7 +8,7 @@ export const command = define({
   usage: '[OPTIONS]',
   summary: 'Get real time events from the daemon',
   flags: {
-    filter: list('f', 'Filter output based on conditions provided', 'filter'),
+    filter: filter('f', 'Filter output based on conditions provided'),
     format: text(undefined, "Format output: 'json', or a template"),
     since: text(undefined, 'Show all events created since a time or span'),
     until: text(undefined, 'Stream events until this time or span'),

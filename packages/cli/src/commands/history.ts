@@ -13,7 +13,7 @@ function columns(full: boolean, human: boolean): Columns<ImageHistoryItem> {
     CreatedAt: { header: 'CREATED AT', value: iso },
     CreatedBy: {
       header: 'CREATED BY',
-      value: ({ CreatedBy }) => (full ? CreatedBy : ellipsis(CreatedBy.replaceAll(/\s+/g, ' '), 45)),
+      value: ({ CreatedBy }) => (full ? CreatedBy : ellipsis(CreatedBy.replaceAll('\t', ' '), 45)),
     },
     Size: { header: 'SIZE', value: ({ Size }) => (human ? humanSize(Size) : Size) },
     Comment: { header: 'COMMENT', value: ({ Comment }) => Comment },

@@ -1,6 +1,6 @@
 import type { ImageSummary } from '@berth/engine-api';
 import { command as define } from '../command.ts';
-import { list, text, toggle } from '../flags.ts';
+import { filter, text, toggle } from '../flags.ts';
 import { splitReference } from '../pull.ts';
 import { type Columns, filtersOf, printList } from '../table.ts';
 import { ago, goTime, humanSize, shortId } from '../units.ts';
@@ -44,7 +44,12 @@ function rowsOf(image: ImageSummary, digests: boolean): readonly Row[] {
   if (tags.length === 0 && known.length === 0)
     return [{ image, repository: '<none>', tag: '<none>', digest: '<none>' }];
   const digestOf = (name: string): string => known.find((digest) => digest.name === name)?.tag ?? '<none>';
-  const tagged = tags.map(({ name, tag }) => ({ image, repository: name, tag, digest: digestOf(name) }));
+  const tagged = tags.map(({ name, tag }) => ({
+    image,
+    repository: name,
+    tag,
+    digest: digests ? digestOf(name) : '<none>',
+  }));
   const untagged = known.filter(({ name }) => !tags.some((tag) => tag.name === name));
   const bare = untagged.map(({ name, tag }) => ({ image, repository: name, tag: '<none>', digest: tag }));
   return digests ? [...tagged, ...bare] : [...tagged, ...bare.slice(0, tagged.length === 0 ? undefined : 0)];
@@ -56,7 +61,7 @@ export const command = define({
   flags: {
     all: toggle('a', 'Show all images (default hides intermediate images)'),
     digests: toggle(undefined, 'Show digests'),
-    filter: list('f', 'Filter output based on conditions provided', 'filter'),
+    filter: filter('f', 'Filter output based on conditions provided'),
     format: text(undefined, "Format output: 'table', 'table TEMPLATE', 'json', or a template"),
     'no-trunc': toggle(undefined, "Don't truncate output"),
     quiet: toggle('q', 'Only show image IDs'),
@@ -66,7 +71,8 @@ export const command = define({
     const filters = filtersOf(flags.filter);
     if (reference !== undefined) filters['reference'] = [reference];
     const images = await (await context.client()).call('ImageList', { query: { all: flags.all, filters } });
-    const rows = images.flatMap((image) => rowsOf(image, flags.digests));
+    const digests = flags.digests || /\.Digest\b/.test(flags.format ?? '');
+    const rows = images.flatMap((image) => rowsOf(image, digests));
     const table = columns(flags['no-trunc']);
     await printList(context, rows, {
       columns: table,

@@ -9,13 +9,10 @@ export const command = define({
   async run({ context, args: [server] }) {
     const key = server === undefined ? registryKey('library') : server.replace(/^https?:\/\//, '').replace(/\/+$/, '');
     const config = readConfig(context);
-    if (config.auths === undefined || !Object.hasOwn(config.auths, key)) {
-      context.print(`Not logged in to ${key}`);
-      return 0;
-    }
+    context.print(`Removing login credentials for ${key}`);
+    if (config.auths === undefined || !Object.hasOwn(config.auths, key)) return 0;
     delete config.auths[key];
     writeConfig(context, config);
-    context.print(`Removing login credentials for ${key}`);
     return 0;
   },
 });

@@ -1,6 +1,6 @@
 import type { NetworkInspect } from '@berth/engine-api';
 import { command as define } from '../command.ts';
-import { list, text, toggle } from '../flags.ts';
+import { filter, text, toggle } from '../flags.ts';
 import { type Columns, filtersOf, printList } from '../table.ts';
 import { shortId } from '../units.ts';
 
@@ -28,7 +28,7 @@ export const command = define({
   usage: '[OPTIONS]',
   summary: 'List networks',
   flags: {
-    filter: list('f', 'Provide filter values (e.g. "driver=bridge")', 'filter'),
+    filter: filter('f', 'Provide filter values (e.g. "driver=bridge")'),
     format: text(undefined, "Format output: 'table', 'json', or a template"),
     'no-trunc': toggle(undefined, 'Do not truncate the output'),
     quiet: toggle('q', 'Only display network IDs'),

@@ -1,6 +1,6 @@
 import type { ContainerSummary } from '@berth/engine-api';
 import { command as define } from '../command.ts';
-import { list, number, text, toggle } from '../flags.ts';
+import { filter, number, text, toggle } from '../flags.ts';
 import { formatPorts } from '../ports.ts';
 import { type Columns, filtersOf, printList } from '../table.ts';
 import { ago, ellipsis, goTime, humanSize, shortId } from '../units.ts';
@@ -64,7 +64,7 @@ export const command = define({
   summary: 'List containers',
   flags: {
     all: toggle('a', 'Show all containers (default shows just running)'),
-    filter: list('f', 'Filter output based on conditions provided', 'filter'),
+    filter: filter('f', 'Filter output based on conditions provided'),
     format: text(undefined, "Format output: 'table', 'table TEMPLATE', 'json', or a template"),
     last: number('n', 'Show n last created containers (includes all states)'),
     latest: toggle('l', 'Show the latest created container (includes all states)'),

@@ -15,8 +15,10 @@ export const command = define({
   async run({ context, flags, args: [reference = ''] }) {
     if (flags['all-tags']) throw new ExitError(1, 'pull --all-tags is not supported: name the tags');
     const { tag } = splitReference(reference);
-    if (tag === '' && !flags.quiet) context.print('Using default tag: latest');
-    await pullImage(context, reference, { ...flags, output: context.stdout });
+    const accepted = (): void => {
+      if (tag === '' && !flags.quiet) context.print('Using default tag: latest');
+    };
+    await pullImage(context, reference, { ...flags, output: context.stdout, accepted });
     context.print(tag === '' ? `${canonical(reference)}:latest` : canonical(reference));
     return 0;
   },

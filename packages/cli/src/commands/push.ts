@@ -19,12 +19,12 @@ export const command = define({
     const { showProgress } = await import('../progress.ts');
     const client = await context.client();
     const query = { tag: flags['all-tags'] ? undefined : tag || 'latest' };
-    if (tag === '' && !flags['all-tags'] && !flags.quiet) context.print('Using default tag: latest');
     const messages = await client.call('ImagePush', {
       params: { name },
       query,
       headers: registryAuth(context, reference),
     });
+    if (tag === '' && !flags['all-tags'] && !flags.quiet) context.print('Using default tag: latest');
     await showProgress(messages, context.stdout, { quiet: flags.quiet });
     if (flags.quiet) context.print(reference);
     return 0;

@@ -6,8 +6,8 @@ export const command = define({
   summary: 'Restart one or more containers',
   flags: {
     signal: text('s', 'Signal to send to the container'),
-    time: number('t', 'Seconds to wait before killing the container'),
-    timeout: number(undefined, 'Seconds to wait before killing the container'),
+    time: number(undefined, 'Seconds to wait before killing the container'),
+    timeout: number('t', 'Seconds to wait before killing the container'),
   },
   args: [1, Number.POSITIVE_INFINITY],
   async run({ context, args, flags }) {
@@ -15,7 +15,7 @@ export const command = define({
     return forEach(context, args, (id) =>
       client.call('ContainerRestart', {
         params: { id },
-        query: { signal: flags.signal, t: flags.time ?? flags.timeout },
+        query: { signal: flags.signal, t: flags.timeout ?? flags.time },
       }),
     );
   },

@@ -1,5 +1,6 @@
 import { command as define } from '../command.ts';
 import { forEach } from '../each.ts';
+import { isKind } from '../failure.ts';
 import { toggle } from '../flags.ts';
 export const command = define({
   usage: '[OPTIONS] CONTAINER [CONTAINER...]',
@@ -12,11 +13,13 @@ export const command = define({
   args: [1, Number.POSITIVE_INFINITY],
   async run({ context, args, flags }) {
     const client = await context.client();
-    return forEach(context, args, (id) =>
+    const remove = (id: string) =>
       client.call('ContainerDelete', {
         params: { id },
         query: { force: flags.force, link: flags.link, v: flags.volumes },
-      }),
-    );
+      });
+    // With --force what is not there is as good as removed.
+    const counts = (error: unknown): boolean => !flags.force || !isKind(error, 'notFound');
+    return forEach(context, args, remove, undefined, counts);
   },
 });

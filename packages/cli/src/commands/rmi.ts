@@ -1,6 +1,7 @@
 import { command as define } from '../command.ts';
 import { describe, isKind } from '../failure.ts';
 import { list, toggle } from '../flags.ts';
+import { platformJson } from '../platform.ts';
 
 export const command = define({
   usage: '[OPTIONS] IMAGE [IMAGE...]',
@@ -18,7 +19,11 @@ export const command = define({
       try {
         const removed = await client.call('ImageDelete', {
           params: { name },
-          query: { force: flags.force, noprune: flags['no-prune'] },
+          query: {
+            force: flags.force,
+            noprune: flags['no-prune'],
+            platforms: flags.platform.length === 0 ? undefined : flags.platform.map(platformJson),
+          },
         });
         for (const { Deleted, Untagged } of removed)
           context.print(Deleted === undefined ? `Untagged: ${Untagged}` : `Deleted: ${Deleted}`);

@@ -1,17 +1,23 @@
 import { command as define } from '../command.ts';
 import { refuseTerminal, writeOutput } from '../files.ts';
-import { text } from '../flags.ts';
+import { list, text } from '../flags.ts';
+import { platformJson } from '../platform.ts';
 
 export const command = define({
   usage: '[OPTIONS] IMAGE [IMAGE...]',
   summary: 'Save one or more images to a tar archive (streamed to STDOUT by default)',
-  flags: { output: text('o', 'Write to a file, instead of STDOUT') },
+  flags: {
+    output: text('o', 'Write to a file, instead of STDOUT'),
+    platform: list(undefined, 'Save only the given platform variant'),
+  },
   args: [1, Number.POSITIVE_INFINITY],
-  async run({ context, flags: { output }, args }) {
+  async run({ context, flags: { output, platform }, args }) {
     refuseTerminal(context, output);
     await writeOutput(
       context,
-      await (await context.client()).call('ImageGetAll', { query: { names: [...args] } }),
+      await (await context.client()).call('ImageGetAll', {
+        query: { names: [...args], platform: platform.length === 0 ? undefined : platform.map(platformJson) },
+      }),
       output,
     );
     return 0;

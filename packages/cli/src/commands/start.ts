@@ -17,7 +17,15 @@ export const command = define({
   async run({ context, flags, args }) {
     const client = await context.client();
     if (!flags.attach && !flags.interactive) {
-      return forEach(context, args, (id) => client.call('ContainerStart', { params: { id } }));
+      const failed: string[] = [];
+      const start = async (id: string): Promise<void> => {
+        failed.push(id);
+        await client.call('ContainerStart', { params: { id } });
+        failed.pop();
+      };
+      const code = await forEach(context, args, start);
+      if (failed.length > 0) context.warn(`Error: failed to start containers: ${failed.join(', ')}`);
+      return code;
     }
     const [id = '', ...more] = args;
     if (more.length > 0) throw new ExitError(1, 'you cannot start and attach multiple containers at once');

@@ -7,6 +7,8 @@ import { type Columns, printList } from '../table.ts';
 import { binarySize, humanSize, shortId } from '../units.ts';
 
 interface Row {
+  /** As it was asked for. */
+  readonly asked: string;
   readonly id: string;
   readonly name: string;
   readonly stats: StatsResponse | undefined;
@@ -52,7 +54,7 @@ const pair = ([a, b]: readonly [number, number]): string => `${humanSize(a)} / $
 function columns(full: boolean): Columns<Row> {
   const limit = ({ memory_stats }: StatsResponse): number => memory_stats.limit ?? 0;
   return {
-    Container: { header: 'CONTAINER', value: ({ id }) => (full ? id : shortId(id)) },
+    Container: { header: 'CONTAINER', value: ({ asked, id }) => (asked !== id ? asked : full ? id : shortId(id)) },
     ID: { header: 'CONTAINER ID', value: ({ id }) => (full ? id : shortId(id)) },
     Name: { header: 'NAME', value: ({ name }) => name },
     CPUPerc: { header: 'CPU %', value: seen((stats) => percent(cpuPercent(stats))) },
@@ -109,6 +111,7 @@ async function sampleOf(client: Core, id: string): Promise<Row> {
   const stats = await json();
   body.destroy();
   return {
+    asked: id,
     id: stats.id ?? id,
     name: (stats.name ?? id).replace(/^\//, ''),
     stats: stats.read.startsWith('0001') ? undefined : stats,

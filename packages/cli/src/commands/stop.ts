@@ -6,14 +6,14 @@ export const command = define({
   summary: 'Stop one or more running containers',
   flags: {
     signal: text('s', 'Signal to send to the container'),
-    time: number('t', 'Seconds to wait before killing the container'),
-    timeout: number(undefined, 'Seconds to wait before killing the container'),
+    time: number(undefined, 'Seconds to wait before killing the container'),
+    timeout: number('t', 'Seconds to wait before killing the container'),
   },
   args: [1, Number.POSITIVE_INFINITY],
   async run({ context, args, flags }) {
     const client = await context.client();
     return forEach(context, args, (id) =>
-      client.call('ContainerStop', { params: { id }, query: { signal: flags.signal, t: flags.time ?? flags.timeout } }),
+      client.call('ContainerStop', { params: { id }, query: { signal: flags.signal, t: flags.timeout ?? flags.time } }),
     );
   },
 });

@@ -1,8 +1,9 @@
 import type { DiskUsage } from '@berth/engine-api';
 import { command as define } from '../command.ts';
 import { text, toggle } from '../flags.ts';
+import { splitReference } from '../pull.ts';
 import { type Columns, printList, printTable } from '../table.ts';
-import { ago, humanSize, shortId } from '../units.ts';
+import { ago, ellipsis, humanSize, shortId } from '../units.ts';
 
 interface Row {
   readonly type: string;
@@ -83,11 +84,10 @@ export const command = define({
   async run({ context, flags }) {
     const usage = await (await context.client()).call('SystemDataUsage');
     if (flags.verbose) {
-      for (const [title, headings, rows] of details(usage)) {
-        context.print(`${title}:\n`);
+      details(usage).forEach(([title, headings, rows], at) => {
+        context.print(`${at === 0 ? '' : '\n'}${title}\n`);
         printTable(context, headings, rows);
-        context.print('');
-      }
+      });
       return 0;
     }
     await printList(context, rowsOf(usage), {
@@ -102,28 +102,35 @@ export const command = define({
 
 type Section = readonly [title: string, headings: readonly string[], rows: readonly (readonly string[])[]];
 
-function details({ Images, Containers, Volumes }: DiskUsage): readonly Section[] {
+function details({ Images, Containers, Volumes, BuildCache }: DiskUsage): readonly Section[] {
   const since = (seconds: number): string => ago(new Date(seconds * 1000));
+  const cache = BuildCache ?? [];
   return [
     [
-      'Images space usage',
-      ['IMAGE', 'IMAGE ID', 'CREATED', 'SIZE', 'SHARED SIZE', 'UNIQUE SIZE', 'CONTAINERS'],
-      (Images ?? []).map((image) => [
-        image.RepoTags?.[0] ?? '<none>',
-        shortId(image.Id),
-        since(image.Created),
-        humanSize(image.Size),
-        humanSize(Math.max(0, image.SharedSize)),
-        humanSize(image.Size - Math.max(0, image.SharedSize)),
-        String(image.Containers),
-      ]),
+      'Images space usage:',
+      ['REPOSITORY', 'TAG', 'IMAGE ID', 'CREATED', 'SIZE', 'SHARED SIZE', 'UNIQUE SIZE', 'CONTAINERS'],
+      (Images ?? []).map((image) => {
+        const { name, tag } = splitReference(image.RepoTags?.[0] ?? '<none>:<none>');
+        return [
+          name,
+          tag,
+          shortId(image.Id),
+          since(image.Created),
+          humanSize(image.Size),
+          humanSize(Math.max(0, image.SharedSize), 4),
+          humanSize(image.Size - Math.max(0, image.SharedSize), 4),
+          String(image.Containers),
+        ];
+      }),
     ],
     [
-      'Containers space usage',
-      ['CONTAINER ID', 'IMAGE', 'SIZE', 'CREATED', 'STATUS', 'NAMES'],
+      'Containers space usage:',
+      ['CONTAINER ID', 'IMAGE', 'COMMAND', 'LOCAL VOLUMES', 'SIZE', 'CREATED', 'STATUS', 'NAMES'],
       (Containers ?? []).map((row) => [
         shortId(row.Id),
         row.Image,
+        JSON.stringify(ellipsis(row.Command, 20)),
+        String(row.Mounts.filter(({ Type }) => Type === 'volume').length),
         humanSize(row.SizeRw ?? 0),
         since(row.Created),
         row.Status,
@@ -131,12 +138,25 @@ function details({ Images, Containers, Volumes }: DiskUsage): readonly Section[]
       ]),
     ],
     [
-      'Local Volumes space usage',
+      'Local Volumes space usage:',
       ['VOLUME NAME', 'LINKS', 'SIZE'],
       (Volumes ?? []).map(({ Name, UsageData }) => [
         Name,
         String(UsageData?.RefCount ?? 0),
         humanSize(Math.max(0, UsageData?.Size ?? 0)),
+      ]),
+    ],
+    [
+      `Build cache usage: ${humanSize(sum(cache.map(({ Size }) => Size)), 4)}`,
+      ['CACHE ID', 'CACHE TYPE', 'SIZE', 'CREATED', 'LAST USED', 'USAGE', 'SHARED'],
+      cache.map((record) => [
+        shortId(record.ID),
+        record.Type,
+        humanSize(record.Size),
+        ago(new Date(record.CreatedAt)),
+        record.LastUsedAt ? ago(new Date(record.LastUsedAt)) : '',
+        String(record.UsageCount),
+        String(record.Shared),
       ]),
     ],
   ];

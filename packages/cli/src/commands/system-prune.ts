@@ -1,5 +1,5 @@
 import { command as define } from '../command.ts';
-import { list, toggle } from '../flags.ts';
+import { filter, toggle } from '../flags.ts';
 import { confirm, printDeleted, printReclaimed } from '../prune.ts';
 import { filtersOf } from '../table.ts';
 
@@ -8,7 +8,7 @@ export const command = define({
   summary: 'Remove unused data',
   flags: {
     all: toggle('a', 'Remove all unused images not just dangling ones'),
-    filter: list(undefined, 'Provide filter values (e.g. "label=<key>=<value>")', 'filter'),
+    filter: filter(undefined, 'Provide filter values (e.g. "label=<key>=<value>")'),
     force: toggle('f', 'Do not prompt for confirmation'),
     volumes: toggle(undefined, 'Prune anonymous volumes'),
   },

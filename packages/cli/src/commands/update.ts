@@ -1,6 +1,7 @@
 import type { ContainerUpdateBody } from '@berth/engine-api';
 import { command as define } from '../command.ts';
 import { forEach } from '../each.ts';
+import { ExitError } from '../failure.ts';
 import { number, text } from '../flags.ts';
 import { compact, restartPolicy } from '../run/body.ts';
 import { nanoCpus } from '../run/checks.ts';
@@ -27,7 +28,8 @@ export const command = define({
     restart: text(undefined, 'Restart policy to apply when a container exits'),
   },
   args: [1, Number.POSITIVE_INFINITY],
-  async run({ context, flags, args }) {
+  async run({ context, flags, args, given }) {
+    if (given.size === 0) throw new ExitError(1, 'you must provide one or more flags when using this command');
     const client = await context.client();
     const body = compact<ContainerUpdateBody>({
       BlkioWeight: flags['blkio-weight'],

@@ -35,12 +35,18 @@ export const command = define({
       const { compileTemplate } = await import('../template/evaluate.ts');
       // A template that needs the daemon must say why it is not there rather than that a field is missing.
       if (server === null && format.includes('.Server')) throw failure;
-      context.print(compileTemplate(format)({ Client: client, Server: server }));
+      context.print(compileTemplate(format)({ Client: named(client), Server: server === null ? null : named(server) }));
     }
     if (failure === undefined) return 0;
     context.warn(describe(failure));
     return 1;
   },
+});
+
+/** Templates of docker say APIVersion where the wire says ApiVersion. */
+const named = <T extends { readonly ApiVersion?: string | undefined }>(version: T) => ({
+  ...version,
+  APIVersion: version.ApiVersion,
 });
 
 const rows = (indent: string, pairs: readonly (readonly [string, unknown])[]): readonly string[] =>

@@ -1,6 +1,6 @@
 import type { Volume } from '@berth/engine-api';
 import { command as define } from '../command.ts';
-import { list, text, toggle } from '../flags.ts';
+import { filter, text, toggle } from '../flags.ts';
 import { type Columns, filtersOf, printList } from '../table.ts';
 
 const columns: Columns<Volume> = {
@@ -15,13 +15,20 @@ const columns: Columns<Volume> = {
         .map(([k, v]) => `${k}=${v}`)
         .join(','),
   },
+  // What only clusters and `system df` know.
+  ...Object.fromEntries(
+    ['Availability', 'Group', 'Links', 'Size', 'Status'].map((name) => [
+      name,
+      { header: name.toUpperCase(), value: () => 'N/A' },
+    ]),
+  ),
 };
 
 export const command = define({
   usage: '[OPTIONS]',
   summary: 'List volumes',
   flags: {
-    filter: list('f', 'Provide filter values (e.g. "dangling=true")', 'filter'),
+    filter: filter('f', 'Provide filter values (e.g. "dangling=true")'),
     format: text(undefined, "Format output: 'table', 'json', or a template"),
     quiet: toggle('q', 'Only display volume names'),
   },

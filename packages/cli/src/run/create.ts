@@ -1,7 +1,7 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import type { ContainerCreateBody } from '@berth/engine-api';
 import type { Context } from '../context.ts';
-import { isKind } from '../failure.ts';
+import { ExitError, isKind } from '../failure.ts';
 import { UsageError } from '../flags.ts';
 import type { CreateValues } from './body.ts';
 
@@ -59,5 +59,10 @@ async function createOrPull(context: Context, flags: CreateValues, body: Contain
 
 async function pull(context: Context, image: string, flags: CreateValues): Promise<void> {
   const { pullImage } = await import('../pull.ts');
-  await pullImage(context, image, { platform: flags.platform, quiet: flags.quiet, output: context.stderr });
+  try {
+    await pullImage(context, image, { platform: flags.platform, quiet: flags.quiet, output: context.stderr });
+  } catch (error) {
+    // A pull's own exit code is not that of what asked for it.
+    throw error instanceof ExitError ? new Error(error.message, { cause: error }) : error;
+  }
 }
