@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, renameSync } from 'node:fs';
+import { mkdirSync, renameSync, rmSync } from 'node:fs';
 import { open, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
@@ -71,7 +71,7 @@ export async function openContentStore(options: ContentStoreOptions): Promise<Op
   const flusher = createFlusher((path, error) => {
     if (errnoOf(error) !== 'ENOENT') logger.warn('a blob could not be flushed to the device', { path, error });
   });
-  const store = new FileContentStore(paths, records, clock, flusher, mended);
+  const store = new FileContentStore(paths, records, clock, flusher, mended, logger);
   for (const row of records.blobs()) if (!row.durable) store.flush(row.digest);
   return store;
 }
@@ -83,10 +83,19 @@ class FileContentStore implements OpenedContentStore {
   readonly #records: Records;
   readonly #clock: Pick<Clock, 'now'>;
   readonly #flusher: Flusher;
+  readonly #logger: Logger;
   readonly #openRefs = new Set<string>();
   readonly #host: IngestHost;
 
-  constructor(paths: LayoutPaths, records: Records, clock: Pick<Clock, 'now'>, flusher: Flusher, mended: Mended) {
+  constructor(
+    paths: LayoutPaths,
+    records: Records,
+    clock: Pick<Clock, 'now'>,
+    flusher: Flusher,
+    mended: Mended,
+    logger: Logger,
+  ) {
+    this.#logger = logger;
     this.root = paths.root;
     this.mended = mended;
     this.#paths = paths;
@@ -179,7 +188,10 @@ class FileContentStore implements OpenedContentStore {
     };
     this.#records.putIngest(row);
     const path = join(this.#paths.ingest, row.file);
-    const file = await open(path, stored > 0 ? 'r+' : 'w+', 0o644);
+    const file = await open(path, stored > 0 ? 'r+' : 'w+', 0o644).catch((error: unknown) => {
+      if (stored === 0) this.#records.removeIngest(ref);
+      throw error;
+    });
     return new FileIngest(this.#host, { ref, path, file, stored, expected, signal });
   }
 
@@ -193,7 +205,13 @@ class FileContentStore implements OpenedContentStore {
 
   #record(digest: Digest, size: number, ref: string | undefined): BlobInfo {
     const now = this.#clock.now();
-    this.#records.addBlob(digest, size, now.getTime(), { durable: false, ...(ref === undefined ? {} : { ref }) });
+    try {
+      this.#records.addBlob(digest, size, now.getTime(), { durable: false, ...(ref === undefined ? {} : { ref }) });
+    } catch (error) {
+      // A file without a record must not stay.
+      rmSync(this.#paths.blob(digest), { force: true });
+      throw error;
+    }
     this.flush(digest);
     return { digest, size, createdAt: now };
   }
@@ -203,9 +221,14 @@ class FileContentStore implements OpenedContentStore {
   }
 
   #closed(ref: string, kept: boolean): void {
-    if (kept) this.#records.touchIngest(ref, this.#clock.now().getTime());
-    else this.#records.removeIngest(ref);
     this.#openRefs.delete(ref);
+    try {
+      if (kept) this.#records.touchIngest(ref, this.#clock.now().getTime());
+      else this.#records.removeIngest(ref);
+    } catch (error) {
+      // A full disk: the next ingest of the same name, or the next start, finds the record and puts it right.
+      this.#logger.warn('record of an ingest could not be brought up to date', { ref, error });
+    }
   }
 
   async write(mediaType: string, data: Uint8Array, options: CallOptions = {}): Promise<Descriptor> {

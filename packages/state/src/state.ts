@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
+import { closeSync, fstatSync, openSync, writeSync } from 'node:fs';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
-import { conflict, invalid, wrap } from '@berth/base';
+import { conflict, exhausted, invalid, wrap } from '@berth/base';
 import { MIGRATIONS } from './schema.ts';
 
 /**
@@ -11,7 +12,8 @@ import { MIGRATIONS } from './schema.ts';
  *       state.run('INSERT INTO volumes VALUES (?, ?, ?, ?)', name, driver, now, doc);
  *     });
  *
- * Errors: `invalid` (schema written by a newer Berth), `conflict` (database locked by another process).
+ * Errors: `invalid` (schema written by a newer Berth), `conflict` (database locked by another process), `exhausted` (no
+ * space left).
  */
 export interface State extends Disposable {
   readonly path: string;
@@ -60,16 +62,24 @@ class SqliteState implements State {
       return result;
     } catch (error) {
       if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
-      throw error;
+      throw named(error);
     } finally {
       this.#depth--;
     }
   }
 
   run(sql: string, ...values: readonly SqlValue[]): { readonly changes: number } {
-    const changes = Number(this.#prepare(sql).run(...values).changes);
+    const changes = Number(this.#change(sql, values));
     if (changes > 0) this.#version++;
     return { changes };
+  }
+
+  #change(sql: string, values: readonly SqlValue[]): number | bigint {
+    try {
+      return this.#prepare(sql).run(...values).changes;
+    } catch (error) {
+      throw named(error);
+    }
   }
 
   get<Row extends object>(sql: string, ...values: readonly SqlValue[]): Row | undefined {
@@ -95,6 +105,34 @@ class SqliteState implements State {
   }
 }
 
+const SQLITE_FULL = 13;
+
+/** SQLite's way of saying that the disk is full, in ours. */
+function named(error: unknown): unknown {
+  const code = error instanceof Error && 'errcode' in error ? Number(error.errcode) : 0;
+  return (code & 0xff) === SQLITE_FULL ? exhausted('no space left on device for the database', { cause: error }) : error;
+}
+
+/** Length of the write-ahead log when SQLite moves it into the database: 1000 pages, their headers, and some more. */
+const LOG_LENGTH = 4_300_000;
+
+/**
+ * Gives the write-ahead log its full length now, so that on a full disk records can still change: removing something is
+ * the way to make room. What follows SQLite's last frame is not read by it.
+ */
+function reserveLog(path: string): void {
+  let fd: number | undefined;
+  try {
+    fd = openSync(`${path}-wal`, 'r+');
+    const { size } = fstatSync(fd);
+    if (size < LOG_LENGTH) writeSync(fd, Buffer.alloc(LOG_LENGTH - size), 0, LOG_LENGTH - size, size);
+  } catch {
+    // Already no room, or a database in memory: it works without.
+  } finally {
+    if (fd !== undefined) closeSync(fd);
+  }
+}
+
 /** Opens (creating it when missing) the database at `path`, or in memory for `:memory:`, and migrates it. */
 export function openState(path: string, options: OpenStateOptions = {}): State {
   let db: DatabaseSync | undefined;
@@ -105,7 +143,9 @@ export function openState(path: string, options: OpenStateOptions = {}): State {
       'PRAGMA busy_timeout = 2000; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON',
     );
     migrate(db, options.migrations ?? MIGRATIONS);
-    return new SqliteState(path, db, instanceIdOf(db));
+    const instanceId = instanceIdOf(db);
+    if (path !== ':memory:') reserveLog(path);
+    return new SqliteState(path, db, instanceId);
   } catch (error) {
     db?.close();
     if (error instanceof Error && /database is locked/.test(error.message))
