@@ -69,7 +69,8 @@ export async function* blobStream(
         throw connectionFailure('GET', url, Object.assign(new Error(), { code: 'ECONNRESET' }), signal);
       } catch (error) {
         const failure = connectionFailure('GET', url, error, signal);
-        fruitless = at > before ? 0 : fruitless + 1;
+        // A sender that is too slow makes progress for ever.
+        fruitless = at > before && failure.details['slow'] !== true ? 0 : fruitless + 1;
         response?.body.on('error', () => undefined).destroy();
         response = undefined;
         if (!isPassing(failure) || fruitless >= limits.attempts) {

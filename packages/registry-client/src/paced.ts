@@ -23,7 +23,7 @@ export async function* paced(body: AsyncIterable<unknown>, limits: TransferLimit
       if (waited > limits.stallMs) {
         if (bytes < wanted)
           throw unavailable(`the registry sends less than ${limits.minBytesPerSecond} bytes a second`, {
-            details: { transient: true },
+            details: { transient: true, slow: true },
           });
         waited = 0;
         bytes = 0;
