@@ -38,7 +38,7 @@ export function handle<Id extends OperationId>(id: Id, handler: (call: Call<Id>)
   return (services) => ({
     method: operation.method,
     pattern: operation.path,
-    ...(operation.stream === 'upgrade' ? { upgrade: true } : {}),
+    ...(operation.stream === 'upgrade' || operation.stream === 'websocket' ? { upgrade: true } : {}),
     async handler(exchange) {
       if (!isAvailable(operation, exchange.context.version)) throw notFound('page not found');
       const query = decodeQuery(operation.query, searchParams(exchange.query)) as QueryOf<Id>;

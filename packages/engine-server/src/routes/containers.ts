@@ -1,6 +1,8 @@
-import { invalid, notFound, notImplemented } from '@berth/base';
+import { invalid, notImplemented } from '@berth/base';
 import type {
+  Attachment,
   AttachRequest,
+  ClientStreams,
   Container,
   ContainerSettings,
   EndpointSettings,
@@ -16,16 +18,18 @@ import {
   encodeJsonLine,
   type Filters,
   HostConfig,
+  type QueryOf,
 } from '@berth/engine-api';
 import { parsePlatform } from '@berth/oci';
 import { fromWire } from '../case.ts';
 import { matchContainer } from '../filters.ts';
 import { renderInspect, renderSummary, type Sizes } from '../render/containers.ts';
 import { renderStats } from '../render/stats.ts';
-import { type Call, handle, type RouteFactory } from '../route.ts';
+import { handle, type RouteFactory } from '../route.ts';
 import type { EngineServices } from '../services.ts';
 import { clientStreams, STREAM_TYPES, streamType } from '../streams.ts';
 import { parseTimeQuery } from '../time.ts';
+import { acceptWebSocket, webSocketStreams } from '../websocket.ts';
 
 const list = handle('ContainerList', async ({ query, services, exchange }) => {
   const filters: Filters = { ...query.filters };
@@ -230,24 +234,37 @@ function parseTail(text: string | undefined): number | undefined {
   return Number.isInteger(lines) && lines >= 0 ? lines : undefined;
 }
 
+const attachRequest = (query: QueryOf<'ContainerAttach'>): AttachRequest => ({
+  stdin: query.stdin ?? false,
+  stdout: query.stdout ?? false,
+  stderr: query.stderr ?? false,
+  stream: query.stream ?? false,
+  logs: query.logs ?? false,
+  ...(query.detachKeys ? { detachKeys: query.detachKeys } : {}),
+});
+
 const attach = handle('ContainerAttach', async ({ params, query, services, exchange, version, signal }) => {
-  const request: AttachRequest = {
-    stdin: query.stdin ?? false,
-    stdout: query.stdout ?? false,
-    stderr: query.stderr ?? false,
-    stream: query.stream ?? false,
-    logs: query.logs ?? false,
-    ...(query.detachKeys ? { detachKeys: query.detachKeys } : {}),
-  };
-  const attachment = services.containers.attach(params.id, request);
+  const attachment = services.containers.attach(params.id, attachRequest(query));
   const socket = await exchange.hijack({ contentType: streamType(exchange.headers, attachment.tty, version) });
-  const client = clientStreams(socket, attachment.tty);
+  await runAttached(attachment, clientStreams(socket, attachment.tty), signal);
+});
+
+const attachWebSocket = handle('ContainerAttachWebsocket', async ({ params, query, services, exchange, signal }) => {
+  const attachment = services.containers.attach(params.id, attachRequest(query));
+  await runAttached(attachment, webSocketStreams(await acceptWebSocket(exchange)), signal);
+});
+
+async function runAttached(
+  attachment: Attachment,
+  client: ClientStreams & { end(): void },
+  signal: AbortSignal,
+): Promise<void> {
   try {
     await attachment.run(client, { signal });
   } finally {
     client.end();
   }
-});
+}
 
 const stats = handle('ContainerStats', async ({ params, query, services, exchange, signal }) => {
   const container = services.containers.get(params.id);
@@ -309,11 +326,6 @@ function encodeStat(stat: Awaited<ReturnType<EngineServices['containers']['statP
   return Buffer.from(JSON.stringify({ ...stat, mtime: stat.mtime.toISOString() })).toString('base64');
 }
 
-const websocket = (call: Call<'ContainerAttachWebsocket'>): Promise<void> => {
-  if (!call.services.containers.get(call.params.id)) throw notFound('no such container');
-  return Promise.reject(notImplemented('attaching over a WebSocket is not implemented'));
-};
-
 export const CONTAINER_ROUTES: readonly RouteFactory[] = [
   list,
   create,
@@ -334,7 +346,7 @@ export const CONTAINER_ROUTES: readonly RouteFactory[] = [
   pause,
   unpause,
   attach,
-  handle('ContainerAttachWebsocket', websocket),
+  attachWebSocket,
   wait,
   remove,
   archiveInfo,
