@@ -17,6 +17,8 @@ import type { ByteRange, ByteStream, Descriptor, Digest } from '@berth/oci';
  * (more bytes than expected), `exhausted` (no space), `invalid` (not a digest).
  */
 export interface ContentStore {
+  /** Grows whenever a blob is added or removed. */
+  readonly generation: number;
   /** Undefined when the blob is not in the store. */
   stat(digest: Digest): BlobInfo | undefined;
   open(digest: Digest, options?: CallOptions & { readonly range?: ByteRange }): Promise<ByteStream>;

@@ -42,6 +42,18 @@ export function contentStoreContract(name: string, create: () => Promise<Content
     );
   });
 
+  test(`${name}: the digest of a stream is known while it comes in`, async () => {
+    await using subject = await create();
+    const data = randomBytes(3_000_000);
+    await using ingest = await subject.store.ingest('stream');
+    assert.equal(await ingest.digest(), sha256(Buffer.alloc(0)));
+    for (let at = 0; at < data.length; at += 300_007) {
+      await ingest.write(data.subarray(at, at + 300_007));
+      assert.equal(await ingest.digest(), sha256(data.subarray(0, at + 300_007)));
+    }
+    assert.equal((await ingest.commit({ digest: await ingest.digest(), size: ingest.offset })).digest, sha256(data));
+  });
+
   test(`${name}: an empty blob is a blob`, async () => {
     await using subject = await create();
     const descriptor = await subject.store.write('application/x', new Uint8Array(0));

@@ -86,6 +86,7 @@ class FileContentStore implements OpenedContentStore {
   readonly #logger: Logger;
   readonly #openRefs = new Set<string>();
   readonly #host: IngestHost;
+  #generation = 0;
 
   constructor(
     paths: LayoutPaths,
@@ -109,6 +110,10 @@ class FileContentStore implements OpenedContentStore {
       record: (digest, size, ref) => this.#record(digest, size, ref),
       closed: (ref, kept) => this.#closed(ref, kept),
     };
+  }
+
+  get generation(): number {
+    return this.#generation;
   }
 
   stat(digest: Digest): BlobInfo | undefined {
@@ -205,6 +210,7 @@ class FileContentStore implements OpenedContentStore {
 
   #record(digest: Digest, size: number, ref: string | undefined): BlobInfo {
     const now = this.#clock.now();
+    this.#generation++;
     try {
       this.#records.addBlob(digest, size, now.getTime(), { durable: false, ...(ref === undefined ? {} : { ref }) });
     } catch (error) {
@@ -269,6 +275,7 @@ class FileContentStore implements OpenedContentStore {
     this.#existing(digest);
     const trash = join(this.#paths.ingest, `${randomBytes(10).toString('hex')}.removed`);
     this.#records.removeBlob(digest);
+    this.#generation++;
     // moved away before anything is awaited: the same blob may be stored again while this one is being deleted
     try {
       renameSync(this.#paths.blob(digest), trash);

@@ -3,7 +3,9 @@ import { type Digest, hostPlatform, type Platform } from '@berth/oci';
 import { DEFAULT_LIMITS, type ImageLimits, type ImageServiceDeps } from './deps.ts';
 import { createDocuments, type Documents } from './documents.ts';
 import type { TransferEvent } from './image-service.ts';
+import { LeastRecent } from './least-recent.ts';
 import { Limiter } from './limiter.ts';
+import type { KnownSummary } from './list.ts';
 import { PendingLayers } from './pending-layers.ts';
 import { ImageRecords } from './records.ts';
 import { SharedWork } from './shared-work.ts';
@@ -19,6 +21,10 @@ export interface ImageContext extends Omit<ImageServiceDeps, 'limits' | 'hostPla
   readonly locks: KeyedLock;
   readonly downloadSlots: Limiter;
   readonly pendingLayers: PendingLayers;
+  /** Labels by image, for events. */
+  readonly labels: LeastRecent<Readonly<Record<string, string>>>;
+  /** What a list says of an image, as of a generation of the stores. */
+  readonly summaries: LeastRecent<KnownSummary>;
   /** IDs of the leases that work of this process holds. */
   readonly ownLeases: Set<string>;
   /** Blobs being fetched, by digest. */
@@ -38,6 +44,8 @@ export function createContext(deps: ImageServiceDeps): Omit<ImageContext, 'colle
     locks: new KeyedLock(),
     downloadSlots: new Limiter(limits.maxConcurrentDownloads),
     pendingLayers: new PendingLayers(),
+    labels: new LeastRecent(2048),
+    summaries: new LeastRecent(8192),
     ownLeases: new Set(),
     downloads: new SharedWork(),
     unpacks: new SharedWork(),

@@ -8,13 +8,15 @@ import { check, type ImageFinding } from './fsck.ts';
 import { history } from './history.ts';
 import type { ImageService } from './image-service.ts';
 import { importImage } from './import.ts';
-import { list } from './list.ts';
+import { list, summary } from './list.ts';
 import { load } from './load.ts';
+import { manifests } from './manifests.ts';
 import { prune } from './prune.ts';
-import { pull } from './pull.ts';
-import { push } from './push.ts';
+import { pull, pullAll } from './pull.ts';
+import { push, pushAll } from './push.ts';
 import { recover } from './recover.ts';
 import { remove } from './remove.ts';
+import { removePlatforms } from './remove-platforms.ts';
 import { resolve } from './resolve.ts';
 import { save } from './save.ts';
 import { tag } from './tag.ts';
@@ -43,12 +45,17 @@ export function createImageService(deps: ImageServiceDeps): OwnedImageService {
     resolve: (name, options) => resolve(context, name, options),
     unpack: (image, options) => unpack(context, image, options),
     pull: (reference, options) => pull(context, reference, options),
+    pullAll: (repository, options) => pullAll(context, repository, options),
     push: (reference, options) => push(context, reference, options),
+    pushAll: (repository, options) => pushAll(context, repository, options),
+    summary: (name, options) => summary(context, name, options),
+    manifests: (name, options) => manifests(context, name, options),
     load: (archive, options) => load(context, archive, options),
     save: (names, options) => save(context, names, options),
     import: (archive, options) => importImage(context, archive, options),
     tag: (source, target) => tag(context, source, target),
-    remove: async (name, options) => (await remove(context, name, options)).items,
+    remove: async (name, options) =>
+      (await (options?.platforms?.length ? removePlatforms : remove)(context, name, options)).items,
     prune: (options) => prune(context, options),
     list: (options) => list(context, options),
     history: (name, options) => history(context, name, options),

@@ -65,7 +65,12 @@ export interface RepositoryOpener {
   repository(
     reference: Reference,
     options?: { readonly credential?: RegistryCredential },
-  ): Target & Partial<CrossMounter>;
+  ): Target & Partial<CrossMounter> & Partial<TagLister>;
+}
+
+/** A repository that can say which tags it has. */
+export interface TagLister {
+  tags(options?: CallOptions): Promise<readonly string[]>;
 }
 
 /** Where a layer's bytes are: in a file, or arriving. */

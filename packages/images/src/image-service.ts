@@ -19,7 +19,11 @@ export interface ImageService {
   unpack(image: ResolvedImage, options?: CallOptions): Promise<string | undefined>;
 
   pull(reference: string, options: PullOptions): Promise<PullResult>;
+  /** Every tag of a repository, one after the other; `repository` has neither tag nor digest. */
+  pullAll(repository: string, options: PullOptions): Promise<readonly PullResult[]>;
   push(reference: string, options: PushOptions): Promise<PushResult>;
+  /** Every tag that is here of a repository; `notFound` when there is none. */
+  pushAll(repository: string, options: PushOptions): Promise<readonly PushResult[]>;
   /** Reads a docker-archive or OCI layout tar (plain or compressed). Returns one line per loaded name. */
   load(
     archive: ByteStream,
@@ -35,6 +39,10 @@ export interface ImageService {
     options: CallOptions & { readonly dangling: boolean; readonly matches?: (image: ImageSummary) => boolean },
   ): Promise<{ readonly removed: readonly RemovedItem[]; readonly bytes: number }>;
   list(options?: ListOptions): Promise<readonly ImageSummary[]>;
+  /** One image of the list, with the time of its last tag. */
+  summary(name: string, options?: CallOptions): Promise<ImageSummary>;
+  /** Every manifest of an image's index, also those that were not pulled; of an image without an index its only one. */
+  manifests(name: string, options?: CallOptions): Promise<readonly ManifestSummary[]>;
   history(name: string, options?: CallOptions & { readonly platform?: Platform }): Promise<readonly HistoryEntry[]>;
 
   /**
@@ -159,6 +167,8 @@ export interface CreateImage {
 export interface RemoveOptions extends CallOptions {
   readonly force?: boolean;
   readonly noPrune?: boolean;
+  /** Only what is stored for these platforms goes; the image keeps its names and its other platforms. */
+  readonly platforms?: readonly Platform[];
 }
 
 export type RemovedItem = { readonly untagged: string } | { readonly deleted: string };
@@ -183,6 +193,23 @@ export interface ImageSummary {
   readonly labels: Readonly<Record<string, string>>;
   readonly containers: number;
   readonly target: Descriptor;
+  readonly lastTagged?: Date;
+}
+
+/** One manifest of an image. Bytes: `content` of its stored blobs, `unpacked` of its layers' trees. */
+export interface ManifestSummary {
+  readonly descriptor: Descriptor;
+  /** Whether every blob of it is stored. */
+  readonly available: boolean;
+  readonly kind: 'image' | 'attestation' | 'unknown';
+  readonly content: number;
+  readonly unpacked: number;
+  /** Of an image. */
+  readonly platform?: Platform;
+  /** Of an attestation: the manifest it is about. */
+  readonly about?: Digest;
+  /** IDs of containers made from it. */
+  readonly containers: readonly string[];
 }
 
 export interface HistoryEntry {

@@ -36,11 +36,14 @@ export function openLease(
   };
 }
 
-/** Ends the leases of this purpose that a killed process left. */
+/** Ends the leases that a killed process left of this purpose, or of all that begin with it when it ends in a blank. */
 export function endLeftLeases(context: ImageContext, purpose: string): void {
   for (const lease of context.leases.list())
-    if (lease.purpose === `images/${purpose}` && !context.ownLeases.has(lease.id)) context.leases.end(lease.id);
+    if (isOf(lease.purpose, `images/${purpose}`) && !context.ownLeases.has(lease.id)) context.leases.end(lease.id);
 }
+
+const isOf = (actual: string, purpose: string): boolean =>
+  purpose.endsWith(' ') ? actual.startsWith(purpose) : actual === purpose;
 
 export const blobRef = (key: string): NodeRef => ({ kind: 'blob', key });
 export const snapshotRef = (key: string): NodeRef => ({ kind: 'snapshot', key });

@@ -1,6 +1,7 @@
-import { isKind } from '@berth/base';
+import { type CallOptions, isKind } from '@berth/base';
 import type { Descriptor, Digest, ImageConfigDocument } from '@berth/oci';
 import type { ImageContext } from './context.ts';
+import { findImage } from './find.ts';
 import { footprint, type Part, totalBytes } from './footprint.ts';
 import { dateOf } from './history.ts';
 import type { ImageSummary, ListOptions } from './image-service.ts';
@@ -16,17 +17,28 @@ import { choose, storedManifests } from './resolve.ts';
 export async function list(context: ImageContext, options: ListOptions = {}): Promise<readonly ImageSummary[]> {
   const images = groupByTarget(context);
   const parents = context.records.parents();
+  const intermediate = options.all ? undefined : new Set(parents.values());
   const matches = await imageFilter(context, options.filters ?? {}, images);
-  const parts = new Map<Digest, readonly Part[]>();
   const kept: ImageSummary[] = [];
   for (const image of images.values()) {
-    if (!options.all && image.dangling && [...parents.values()].includes(image.target.digest)) continue;
-    const summary = await summarize(context, image, parents, parts);
-    const narrowed = matches(summary);
+    if (image.dangling && intermediate?.has(image.target.digest)) continue;
+    const narrowed = matches(
+      summarize(context, image, parents.get(image.target.digest), await known(context, image.target)),
+    );
     if (narrowed) kept.push(narrowed);
   }
-  const summaries = options.sharedSize ? await withSharedSizes(context, kept, images, parts) : kept;
+  const summaries = options.sharedSize ? await withSharedSizes(context, kept, images) : kept;
   return [...summaries].sort((a, b) => b.createdAt.getTime() - a.createdAt.getTime() || (a.id < b.id ? -1 : 1));
+}
+
+/** One image of the list. Throws `notFound`. */
+export async function summary(context: ImageContext, name: string, _options: CallOptions = {}): Promise<ImageSummary> {
+  const { target } = findImage(context, name);
+  const names = context.records.withDigest(target.digest).map((record) => record.name);
+  const { parent, lastTagged } = context.records.facts(target.digest);
+  const image = { target, names, dangling: names.every(isDanglingName) };
+  const found = summarize(context, image, parent, await known(context, target));
+  return lastTagged === undefined ? found : { ...found, lastTagged: new Date(lastTagged) };
 }
 
 /** All names of one target. */
@@ -46,24 +58,46 @@ export function groupByTarget(context: ImageContext): ReadonlyMap<Digest, NamedT
   return images;
 }
 
-async function summarize(
-  context: ImageContext,
-  image: NamedTarget,
-  parents: ReadonlyMap<Digest, Digest>,
-  parts: Map<Digest, readonly Part[]>,
-): Promise<ImageSummary> {
-  const { target, names } = image;
-  const held = await footprint(context, target.digest);
-  parts.set(target.digest, held);
+/** What takes reading blobs and asking for sizes; right for as long as no blob and no layer comes or goes. */
+export interface KnownSummary {
+  readonly generation: string;
+  readonly parts: readonly Part[];
+  readonly size: number;
+  readonly createdAt: Date;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+async function known(context: ImageContext, target: Descriptor): Promise<KnownSummary> {
+  const generation = `${context.content.generation} ${context.snapshotter.generation}`;
+  const before = context.summaries.get(target.digest);
+  if (before?.generation === generation) return before;
+  const parts = await footprint(context, target.digest);
   const config = await configOf(context, target);
+  const now = {
+    generation,
+    parts,
+    size: totalBytes(parts),
+    createdAt: dateOf(config?.created),
+    labels: config?.config?.Labels ?? {},
+  };
+  context.summaries.set(target.digest, now);
+  return now;
+}
+
+function summarize(
+  context: ImageContext,
+  { target, names }: NamedTarget,
+  parent: Digest | undefined,
+  { size, createdAt, labels }: KnownSummary,
+): ImageSummary {
   return {
     id: target.digest,
     ...repositoryNames(names, target.digest),
-    parentId: parents.get(target.digest) ?? '',
-    createdAt: dateOf(config?.created),
-    size: totalBytes(held),
+    parentId: parent ?? '',
+    createdAt,
+    size,
     sharedSize: -1,
-    labels: config?.config?.Labels ?? {},
+    labels,
     containers: context.inUse(target.digest).length,
     target,
   };
@@ -79,18 +113,20 @@ async function configOf(context: ImageContext, target: Descriptor): Promise<Imag
   }
 }
 
+/** `sharedSize` is what other images hold too: what removing the image alone would not free. */
 async function withSharedSizes(
   context: ImageContext,
   kept: readonly ImageSummary[],
   images: ReadonlyMap<Digest, NamedTarget>,
-  parts: Map<Digest, readonly Part[]>,
 ): Promise<readonly ImageSummary[]> {
   const users = new Map<string, number>();
-  for (const digest of images.keys())
-    for (const part of parts.get(digest) ?? (await footprint(context, digest)))
-      users.set(part.kind + part.key, (users.get(part.kind + part.key) ?? 0) + 1);
-  return kept.map((summary) => {
-    const shared = (parts.get(summary.id) ?? []).filter((part) => (users.get(part.kind + part.key) ?? 0) > 1);
-    return { ...summary, sharedSize: totalBytes(shared) };
-  });
+  for (const { target } of images.values())
+    for (const { kind, key } of (await known(context, target)).parts)
+      users.set(kind + key, (users.get(kind + key) ?? 0) + 1);
+  return await Promise.all(
+    kept.map(async (image) => {
+      const { parts } = await known(context, image.target);
+      return { ...image, sharedSize: totalBytes(parts.filter(({ kind, key }) => (users.get(kind + key) ?? 0) > 1)) };
+    }),
+  );
 }

@@ -1,6 +1,9 @@
 import { type CallOptions, isKind, throwIfAborted } from '@berth/base';
+import { pruneIngests } from '@berth/content';
+import { sweep } from './collectables.ts';
 import type { ImageContext } from './context.ts';
 import type { ImageSummary, RemovedItem } from './image-service.ts';
+import { endLeftLeases } from './lease.ts';
 import { list } from './list.ts';
 import { isDangling } from './list-filters.ts';
 import { remove } from './remove.ts';
@@ -9,6 +12,13 @@ export interface PruneOptions extends CallOptions {
   /** Only images without a name; otherwise every image that no container uses. */
   readonly dangling: boolean;
   readonly matches?: (image: ImageSummary) => boolean;
+}
+
+/** Gives up downloads that nobody is at, and the finished layers of pulls that were cut short. */
+async function prunePartial(context: ImageContext, options: PruneOptions): Promise<number> {
+  endLeftLeases(context, 'pull ');
+  const freed = await pruneIngests(context.content, context.clock.now(), options);
+  return freed + (await sweep(context));
 }
 
 /** Removes images that nothing uses. `bytes` is what the file systems got back. */
@@ -35,6 +45,7 @@ export async function prune(
       }
     }
   }
-  if (removed.length > 0) context.emit('image', 'prune', '', { reclaimed: String(bytes) });
+  bytes += await prunePartial(context, options);
+  if (removed.length > 0 || bytes > 0) context.emit('image', 'prune', '', { reclaimed: String(bytes) });
   return { removed, bytes };
 }

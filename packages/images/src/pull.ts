@@ -1,4 +1,4 @@
-import { type CallOptions, invalid, notFound, shortId, tooLarge } from '@berth/base';
+import { type CallOptions, invalid, notFound, shortId, throwIfAborted, tooLarge } from '@berth/base';
 import {
   chainIds,
   type Descriptor,
@@ -7,6 +7,7 @@ import {
   familiarString,
   formatPlatform,
   type ImageManifest,
+  isAttestation,
   isManifestType,
   MAX_MANIFEST_SIZE,
   type Manifest,
@@ -58,9 +59,28 @@ export async function pull(context: ImageContext, name: string, options: PullOpt
     throw invalid(`the registry answered ${target.digest} when asked for ${reference.digest}`);
   using lease = openLease(context, purposeOf(reference), [], { outlives: RESUMABLE });
   const work: Pull = { context, reference, source: repository, lease, options };
-  const { descriptor, manifest } = await fetchManifest(work, target);
+  const { descriptor, manifest, attestations } = await fetchManifest(work, target);
   await fetchImage(work, descriptor, manifest);
+  await fetchAttestations(work, attestations);
   return assign(work, target);
+}
+
+/** Throws `invalid` for a reference with a tag or digest, `notFound` for a repository without tags. */
+export async function pullAll(
+  context: ImageContext,
+  name: string,
+  options: PullOptions,
+): Promise<readonly PullResult[]> {
+  const reference = parseReference(name);
+  if (reference.tag !== undefined || reference.digest !== undefined)
+    throw invalid("tag can't be used with --all-tags/-a");
+  const repository = context.registry.repository(reference, credentialOf(options));
+  if (!repository.tags) throw notFound(`the registry of ${name} does not list tags`);
+  const results: PullResult[] = [];
+  for (const tag of await repository.tags(options))
+    results.push(await pull(context, familiarString({ ...reference, tag }), options));
+  if (results.length === 0) throw notFound(`no tags found for ${name}`);
+  return results;
 }
 
 export const credentialOf = ({ credential }: PullOptions): { readonly credential?: RegistryCredential } =>
@@ -69,16 +89,46 @@ export const credentialOf = ({ credential }: PullOptions): { readonly credential
 async function fetchManifest(
   pull: Pull,
   target: Descriptor,
-): Promise<{ readonly descriptor: Descriptor; readonly manifest: ImageManifest }> {
+): Promise<{
+  readonly descriptor: Descriptor;
+  readonly manifest: ImageManifest;
+  readonly attestations: readonly Descriptor[];
+}> {
   const document = await fetchDocument(pull, target);
-  if (document.kind === 'image') return { descriptor: target, manifest: document.image };
+  if (document.kind === 'image') return { descriptor: target, manifest: document.image, attestations: [] };
   const wanted = pull.options.platform ?? pull.context.hostPlatform;
   const [chosen] = selectManifests(document.index, wanted);
   if (!chosen) throw noPlatform(wanted);
   const entry = await fetchDocument(pull, chosen);
   if (entry.kind === 'index')
     throw invalid(`the index ${target.digest} holds another index for ${formatPlatform(wanted)}`);
-  return { descriptor: chosen, manifest: entry.image };
+  const attestations = document.index.manifests.filter(
+    (each) => isAttestation(each) && each.annotations?.['vnd.docker.reference.digest'] === chosen.digest,
+  );
+  return { descriptor: chosen, manifest: entry.image, attestations };
+}
+
+/**
+ * What an index says about the chosen manifest (provenance, bill of materials) comes along, so that it can be listed,
+ * saved and pushed. An image is as good without: whatever fails here is logged only.
+ */
+async function fetchAttestations(pull: Pull, attestations: readonly Descriptor[]): Promise<void> {
+  const { signal } = pull.options;
+  for (const attestation of attestations) {
+    try {
+      const document = await fetchDocument(pull, attestation);
+      if (document.kind === 'index') continue;
+      const blobs = [document.image.config, ...document.image.layers];
+      pull.lease.add(blobs.map((blob) => blobRef(blob.digest)));
+      for (const blob of blobs) {
+        await fetchBlob(pull.context, pull.source, blob, { signal });
+        seen(pull, blob.digest);
+      }
+    } catch (error) {
+      throwIfAborted(signal);
+      pull.context.logger.warn('an attestation could not be pulled', { attestation: attestation.digest, error });
+    }
+  }
 }
 
 const noPlatform = (platform: Platform): Error =>
@@ -149,7 +199,7 @@ function assign(pull: Pull, target: Descriptor): PullResult {
     return context.records.put(recordNameOf(reference), target);
   });
   endLeftLeases(context, purposeOf(reference));
-  emitTransfer(context, 'pull', reference);
+  emitTransfer(context, 'pull', reference, target.digest);
   const result = { reference: familiarString(reference), target, changed: before?.digest !== target.digest };
   const status = result.changed ? 'Downloaded newer image for' : 'Image is up to date for';
   pull.options.onProgress?.({ type: 'message', text: `Digest: ${target.digest}` });

@@ -8,6 +8,7 @@ import {
   type Digest,
   type Fetcher,
   familiarName,
+  familiarString,
   formatPlatform,
   graphDigests,
   isConfigType,
@@ -52,8 +53,26 @@ export async function push(context: ImageContext, name: string, options: PushOpt
   });
   await to.tag(root, reference.tag, options);
   for (const digest of graphDigests(graph)) context.records.addSource(digest, reference.domain, reference.path);
-  emitTransfer(context, 'push', reference);
+  emitTransfer(context, 'push', reference, target.digest);
   return { tag: reference.tag, digest: root.digest, size: root.size };
+}
+
+/** Throws `invalid` for a reference with a tag or digest, `notFound` when nothing here has the repository's name. */
+export async function pushAll(
+  context: ImageContext,
+  name: string,
+  options: PushOptions,
+): Promise<readonly PushResult[]> {
+  const reference = parseReference(name);
+  if (reference.tag !== undefined || reference.digest !== undefined)
+    throw invalid("tag can't be used with --all-tags/-a");
+  const prefix = `${normalizedName(reference)}:`;
+  const tagged = context.records.all().filter((record) => record.name.startsWith(prefix));
+  if (tagged.length === 0) throw notFound(`An image does not exist locally with the tag: ${familiarName(reference)}`);
+  const results: PushResult[] = [];
+  for (const record of tagged)
+    results.push(await push(context, familiarString(parseReference(record.name)), options));
+  return results;
 }
 
 async function whatToPush(

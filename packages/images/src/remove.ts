@@ -13,6 +13,7 @@ import { emitImage } from './events.ts';
 import { type FoundImage, findImage } from './find.ts';
 import { footprint } from './footprint.ts';
 import type { RemovedItem, RemoveOptions } from './image-service.ts';
+import { labelsOf } from './labels.ts';
 import { blobRef } from './lease.ts';
 import { recordNameOf, referencesOf } from './names.ts';
 import { danglingName } from './records.ts';
@@ -146,6 +147,7 @@ async function deleteImage(
   }
   untagAll(context, target, referencesTo(context, target.digest), items);
   const { parent } = context.records.facts(target.digest);
+  labelsOf(context, target.digest); // kept in memory for the event that follows the removal
   let bytes = await forget(context, target);
   items.push({ deleted: target.digest });
   emitImage(context, 'delete', target.digest);

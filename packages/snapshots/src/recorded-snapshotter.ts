@@ -75,6 +75,7 @@ export class RecordedSnapshotter implements StoredSnapshotter {
   /** Directories being made or removed just now. */
   readonly #busy = new Set<string>();
   #last: number;
+  #generation = 0;
 
   constructor(files: SnapshotFiles, options: SnapshotterOptions) {
     if (/[:,\\]/.test(options.root)) throw invalid(`${options.root}: a snapshot directory may not contain : , or \\`);
@@ -123,6 +124,7 @@ export class RecordedSnapshotter implements StoredSnapshotter {
     checkKey(name);
     if (options.parent !== undefined) this.#rebase(key, options.parent);
     this.#records.commit(name, key, options.parent);
+    this.#generation++;
   }
 
   #rebase(key: string, parent: string): void {
@@ -142,6 +144,10 @@ export class RecordedSnapshotter implements StoredSnapshotter {
     if (row.kind === 'committed') throw conflict(`snapshot ${row.key} is committed and cannot be mounted: make a view`);
     const own = row.kind === 'view' ? undefined : this.#directory(row.directory);
     return this.#files.mounts(own, this.#ancestors(row.key), options);
+  }
+
+  get generation(): number {
+    return this.#generation;
   }
 
   stat(key: string): SnapshotInfo | undefined {
@@ -167,12 +173,18 @@ export class RecordedSnapshotter implements StoredSnapshotter {
   }
 
   async remove(key: string): Promise<void> {
-    await this.#removeFiles(this.#records.remove(key));
+    await this.#removeFiles(this.#forget(key));
   }
 
   async removeMeasured(key: string): Promise<number> {
-    const row = this.#records.remove(key);
+    const row = this.#forget(key);
     return await this.#removeFiles(row, async (directory) => row.bytes ?? (await diskUsage(directory)).bytes);
+  }
+
+  #forget(key: string): SnapshotRow {
+    const row = this.#records.remove(key);
+    if (row.kind === 'committed') this.#generation++;
+    return row;
   }
 
   async #removeFiles(

@@ -22,6 +22,8 @@ import type { Mount } from '@berth/linux';
  */
 export interface Snapshotter {
   readonly driver: string;
+  /** Grows whenever a committed snapshot is made or removed. */
+  readonly generation: number;
   readonly capabilities: { readonly rebase: boolean };
   prepare(key: string, parent?: string, options?: CallOptions & MountOptions): Promise<readonly Mount[]>;
   view(key: string, parent: string): Promise<readonly Mount[]>;

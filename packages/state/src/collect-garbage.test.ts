@@ -132,3 +132,43 @@ test('any graph: the reachable stay, the rest goes, nobody before its referrers 
     { numRuns: 60 },
   );
 });
+
+test('among some nodes only those and what they refer to are removed', () =>
+  withLeases(async (leases) => {
+    const nodes = { a: ['shared', 'own'], b: ['shared'], own: ['below'], below: [], shared: [], stray: [] };
+    const { alive, collectable } = heap(nodes, new Set(['b']));
+    const { removed } = await collectGarbage([collectable], { leases, among: [ref('a'), ref('never was')] });
+    assert.deepEqual(
+      removed.map(({ key }) => key),
+      ['a', 'own', 'below'],
+    );
+    assert.deepEqual([...alive.keys()], ['b', 'shared', 'stray']);
+  }));
+
+test('roots are asked again only when something was written', () =>
+  withLeases(async (leases) => {
+    const roots = new Set(['z']);
+    const { alive, collectable } = heap({ a: [], b: [], c: [], z: [] }, roots);
+    let version = 0;
+    let asked = 0;
+    const counting: Collectable = {
+      ...collectable,
+      roots: () => {
+        asked++;
+        return collectable.roots();
+      },
+      remove: async (key) => {
+        version++;
+        const freed = await collectable.remove(key);
+        if (alive.size === 2) {
+          // somebody else's write: what it makes live must be spared
+          version++;
+          roots.add([...alive.keys()].find((each) => each !== 'z') ?? '');
+        }
+        return freed;
+      },
+    };
+    await collectGarbage([counting], { leases, version: () => version });
+    assert.equal(alive.size, 2);
+    assert.ok(asked <= 4, `asked ${asked} times`);
+  }));
