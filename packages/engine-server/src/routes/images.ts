@@ -1,19 +1,21 @@
-import { invalid, notImplemented } from '@berth/base';
+import { invalid, isKind, notImplemented, wrap } from '@berth/base';
 import { applyChanges } from '@berth/builder';
 import {
   ContainerConfig,
   decodeRegistryAuth,
   type Filters,
   type RegistryAuth,
+  type ImageManifestSummary as WireManifest,
   type ImageSummary as WireSummary,
 } from '@berth/engine-api';
 import type { Exchange } from '@berth/http';
-import type { ImageRunConfig, ImageSummary, RegistryCredential, RemovedItem } from '@berth/images';
-import { type Platform, parsePlatform } from '@berth/oci';
+import type { ImageRunConfig, ImageSummary, RegistryCredential, RemovedItem, TransferEvent } from '@berth/images';
+import { normalizePlatform, type Platform, parsePlatform, parseReference } from '@berth/oci';
 import { labelMatches } from '../filters.ts';
 import { ProgressStream, renderTransfer } from '../progress.ts';
-import { renderImageInspect } from '../render/images.ts';
+import { renderImageInspect, renderManifest } from '../render/images.ts';
 import { type ApiContext, handle, type RouteFactory } from '../route.ts';
+import type { EngineServices } from '../services.ts';
 import { parseTimeQuery } from '../time.ts';
 
 const JSON_TYPE = { 'Content-Type': 'application/json' };
@@ -44,8 +46,11 @@ const platformOption = (platform: unknown): { readonly platform?: Platform } =>
 const firstPlatform = (texts: readonly string[] | undefined): { readonly platform?: Platform } => {
   const text = texts?.find((t) => t !== '');
   if (text === undefined) return {};
-  return { platform: text.startsWith('{') ? (JSON.parse(text) as Platform) : parsePlatform(text) };
+  return { platform: platformOf(text) };
 };
+
+const platformOf = (text: string): Platform =>
+  text.startsWith('{') ? normalizePlatform(JSON.parse(text) as Platform) : parsePlatform(text);
 
 export function renderImageSummary(image: ImageSummary): WireSummary {
   return {
@@ -70,12 +75,33 @@ const list = handle('ImageList', async ({ query, services, exchange, signal }) =
     sharedSize: query['shared-size'] ?? false,
     signal,
   });
-  await exchange.reply.json(200, found.map(renderImageSummary));
+  const rendered = await Promise.all(
+    found.map(async (image) => ({
+      ...renderImageSummary(image),
+      ...(query.manifests ? { Manifests: await manifestsOf(services, image.id, signal) } : {}),
+    })),
+  );
+  await exchange.reply.json(200, rendered);
 });
 
+async function manifestsOf(services: EngineServices, name: string, signal: AbortSignal): Promise<WireManifest[]> {
+  try {
+    return (await services.images.manifests(name, { signal })).map(renderManifest);
+  } catch (error) {
+    // Removed since it was listed, or nothing that can be read: that must not take the list away.
+    if (isKind(error, 'notFound', 'invalid', 'dataLoss', 'tooLarge')) return [];
+    throw error;
+  }
+}
+
 const inspect = handle('ImageInspect', async ({ params, query, services, exchange, signal }) => {
+  if (query.manifests && query.platform)
+    throw invalid('conflicting options: manifests and platform options cannot both be set');
   const image = await services.images.resolve(params.name, { signal, ...platformOption(query.platform) });
-  await exchange.reply.json(200, await renderImageInspect(services, image));
+  await exchange.reply.json(200, {
+    ...(await renderImageInspect(services, image)),
+    ...(query.manifests ? { Manifests: await manifestsOf(services, image.id, signal) } : {}),
+  });
 });
 
 const history = handle('ImageHistory', async ({ params, query, services, exchange, signal }) => {
@@ -105,14 +131,15 @@ const create = handle('ImageCreate', async ({ query, services, exchange, signal 
   try {
     if (query.fromImage) {
       const reference = joinReference(query.fromImage, query.tag);
-      await services.images.pull(reference, {
+      const pull = isNameOnly(reference) ? services.images.pullAll : services.images.pull;
+      await pull(reference, {
         ...platform,
         ...headerCredential(exchange),
         signal,
         onProgress: (event) => progress.write(renderTransfer(event, 'pull')),
       });
     } else if (query.fromSrc) {
-      const source = query.fromSrc === '-' ? exchange.body.stream() : await download(query.fromSrc, signal);
+      const source = query.fromSrc === '-' ? exchange.body.stream() : await download(query.fromSrc, progress, signal);
       const image = await services.images.import(source, {
         ...platform,
         ...(query.repo ? { reference: joinReference(query.repo, query.tag) } : {}),
@@ -128,26 +155,49 @@ const create = handle('ImageCreate', async ({ query, services, exchange, signal 
   await progress.end();
 });
 
-async function download(url: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
-  if (!/^https?:\/\//.test(url)) throw invalid(`unsupported URL for import: ${url}`);
-  const response = await fetch(url, { signal });
-  if (!response.ok || !response.body)
-    throw invalid(`Error downloading ${url}: ${response.status} ${response.statusText}`);
-  return response.body;
+/** A reference without tag and digest means every tag. */
+function isNameOnly(text: string): boolean {
+  const { tag, digest } = parseReference(text);
+  return tag === undefined && digest === undefined;
+}
+
+/** As dockerd: a source without a scheme is fetched by http. */
+async function download(
+  source: string,
+  progress: ProgressStream,
+  signal: AbortSignal,
+): Promise<AsyncIterable<Uint8Array>> {
+  const url = source.includes('://') ? source : `http://${source}`;
+  if (!/^https?:\/\/./.test(url)) throw invalid(`unsupported URL for import: ${source}`);
+  progress.write({ status: `Downloading from ${url}` });
+  let response: Response;
+  try {
+    response = await fetch(url, { signal });
+  } catch (error) {
+    throw wrap(`cannot download ${url}`, error instanceof Error ? (error.cause ?? error) : error, 'unavailable');
+  }
+  if (response.ok && response.body) return response.body;
+  await response.body?.cancel();
+  throw invalid(`cannot download ${url}: ${response.status} ${response.statusText}`.trim());
 }
 
 const push = handle('ImagePush', async ({ params, query, services, exchange, signal }) => {
   const progress = new ProgressStream(() => exchange.reply.stream(200, JSON_TYPE));
   try {
     const reference = joinReference(params.name, query.tag);
-    const result = await services.images.push(reference, {
+    const options = {
       ...platformOption(query.platform),
       ...headerCredential(exchange),
       signal,
-      onProgress: (event) => progress.write(renderTransfer(event, 'push')),
-    });
-    progress.write({ status: `${result.tag}: digest: ${result.digest} size: ${result.size}` });
-    progress.write({ progressDetail: {}, aux: { Tag: result.tag, Digest: result.digest, Size: result.size } });
+      onProgress: (event: TransferEvent) => progress.write(renderTransfer(event, 'push')),
+    };
+    const results = isNameOnly(reference)
+      ? await services.images.pushAll(reference, options)
+      : [await services.images.push(reference, options)];
+    for (const { tag: pushed, digest, size } of results) {
+      progress.write({ status: `${pushed}: digest: ${digest} size: ${size}` });
+      progress.write({ progressDetail: {}, aux: { Tag: pushed, Digest: digest, Size: size } });
+    }
   } catch (error) {
     progress.fail(error);
   }
@@ -164,11 +214,10 @@ export const renderRemoved = (item: RemovedItem): { Untagged?: string; Deleted?:
   'untagged' in item ? { Untagged: item.untagged } : { Deleted: item.deleted };
 
 const remove = handle('ImageDelete', async ({ params, query, services, exchange, signal }) => {
-  if (query.platforms && query.platforms.length > 0)
-    throw notImplemented('removing single platforms of an image is not implemented');
   const removed = await services.images.remove(params.name, {
     force: query.force ?? false,
     noPrune: query.noprune ?? false,
+    platforms: (query.platforms ?? []).map(platformOf),
     signal,
   });
   await exchange.reply.json(200, removed.map(renderRemoved));
