@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { parseArgs } from 'node:util';
-import { newSince, snapshotMachine } from '../../tests/harness/leaks.ts';
+import { newSince, processes, snapshotMachine } from '../../tests/harness/leaks.ts';
+import { findTool } from '../../tests/harness/tools.ts';
 import { createScratch } from '../scratch.ts';
 import { filesOf, STAGES, type Stage } from './stages.ts';
 
@@ -37,8 +38,16 @@ async function main(stages: readonly Stage[]): Promise<number> {
     if (stop.signal.aborted) break;
     outcomes.push(await runStage(stage, isRoot, scratch?.path, stop.signal));
   }
-  const left = isRoot ? await leaks(before, scratch?.path) : [];
+  const found = isRoot ? await leaks(before, scratch?.path) : [];
+  const others = otherBerths(scratch?.path);
+  // With another Berth on the machine, what is not below our directory may be its own.
+  const left =
+    others.length === 0 ? found : found.filter((thing) => scratch !== undefined && thing.includes(scratch.path));
   report(outcomes, left);
+  if (found.length > left.length)
+    console.log(
+      `         (${found.length - left.length} new things may belong to another Berth that runs here: ${others.join(', ')})`,
+    );
   if (stop.signal.aborted) console.log(`test: stopped by ${stop.signal.reason}`);
   return stop.signal.aborted || left.length > 0 || outcomes.some(({ result }) => result === 'failed') ? 1 : 0;
 }
@@ -70,11 +79,18 @@ async function runStage(
   ];
   const env = {
     ...process.env,
+    ...peers(),
     ...(scratch === undefined ? {} : { BERTH_TEST_TMP: scratch }),
     BERTH_NODE: process.execPath,
   };
   const code = await execute(command, env, signal);
   return outcome(code === 0 ? 'passed' : 'failed');
+}
+
+/** Where the peers are, PATH's before unpacked ones, for tests that read the variables. */
+function peers(): NodeJS.ProcessEnv {
+  const names = ['docker', 'dockerd', 'docker-registry'];
+  return Object.fromEntries(names.map((name) => [`BERTH_${name.toUpperCase().replaceAll('-', '_')}`, findTool(name)]));
 }
 
 /** Runs a command in a process group of its own, which gets our signals; resolves with its exit code. */
@@ -101,6 +117,16 @@ async function leaks(before: ReadonlySet<string>, scratch: string | undefined): 
     if (left.length === 0 || attempt === 10) return left;
     await new Promise((resolve) => setTimeout(resolve, 500));
   }
+}
+
+/** Daemons and test runs on this machine that are not ours. */
+function otherBerths(scratch: string | undefined): readonly string[] {
+  return processes()
+    .filter(({ command }) =>
+      /packages\/daemon\/src\/cli-main\.ts|--test\b.*\.test\.ts|scripts\/(test|quickstart)\/main\.ts/.test(command),
+    )
+    .filter(({ pid, command }) => pid !== process.pid && (scratch === undefined || !command.includes(scratch)))
+    .map(({ pid }) => `process ${pid}`);
 }
 
 function report(outcomes: readonly Outcome[], left: readonly string[]): void {

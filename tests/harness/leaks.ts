@@ -119,7 +119,9 @@ function cgroups(): readonly string[] {
           )
           .flatMap((name) => [join(directory, name), ...below(join(directory, name), depth - 1)]);
   const hierarchies = [CGROUP_ROOT, ...list(CGROUP_ROOT).map((name) => join(CGROUP_ROOT, name))];
-  return [...new Set(hierarchies.flatMap((directory) => below(directory, 3)))].filter((path) => /berth/.test(path));
+  const found = [...new Set(hierarchies.flatMap((directory) => below(directory, 3)))];
+  // One with processes in it is in use; what runs is looked at as a process.
+  return found.filter((path) => /berth/.test(path) && read(join(path, 'cgroup.procs')) === '');
 }
 
 /**
