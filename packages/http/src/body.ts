@@ -79,24 +79,15 @@ async function* single(bytes: Uint8Array): AsyncIterable<Uint8Array> {
   yield bytes;
 }
 
-const DRAIN_BYTES = 4 * 1024 * 1024;
-const DRAIN_MS = 1000;
+const DRAIN_MS = 10_000;
 
 /**
- * Reads and drops what is left of a refused body for a moment, so that the client gets to see the answer instead of a
- * reset connection.
+ * Reads and drops what is left of a refused body, so that a client that is still sending gets to see the answer, which
+ * has been given already, instead of a broken connection. One that never comes to an end is cut off.
  */
-export async function drainBriefly(request: IncomingMessage): Promise<void> {
+export function drainRest(request: IncomingMessage): void {
   if (request.complete || request.destroyed) return;
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, DRAIN_MS);
-  let size = 0;
-  const onData = (chunk: Uint8Array): void => {
-    size += chunk.byteLength;
-    if (size > DRAIN_BYTES) resolve();
-  };
-  request.on('data', onData).once('end', resolve).once('close', resolve).resume();
-  await promise;
-  clearTimeout(timer);
-  request.off('data', onData).off('end', resolve).off('close', resolve);
+  const timer = setTimeout(() => request.socket.destroy(), DRAIN_MS);
+  const done = (): void => clearTimeout(timer);
+  request.once('end', done).once('close', done).once('error', done).resume();
 }

@@ -12,7 +12,7 @@ import {
   notFound,
   silentLogger,
 } from '@berth/base';
-import { type BodyLimits, createRequestBody, drainBriefly } from './body.ts';
+import { type BodyLimits, createRequestBody, drainRest } from './body.ts';
 import { earlyBody } from './early-body.ts';
 import type { Exchange, HijackOptions, Route } from './exchange.ts';
 import { hijackPlain, hijackUpgraded } from './hijack.ts';
@@ -140,10 +140,7 @@ export function createHttpServer<C>(options: HttpServerOptions<C>): HttpServer {
     if (reply.started) return void response.destroy();
     const status = statusOf(error);
     const answer = encodeError(error, status);
-    if (!request.complete) {
-      response.setHeader('Connection', 'close');
-      await drainBriefly(request);
-    }
+    drainRest(request);
     if ((answer.status ?? status) === 304) await reply.empty(304, answer.headers);
     else await reply.json(answer.status ?? status, answer.body, answer.headers);
   };
