@@ -261,6 +261,26 @@ test('hijack on a connection used before, without Upgrade header', async (contex
   assert.ok(client.text().endsWith('bye'));
 });
 
+test('hijack on a connection used before, with a JSON body that the handler does not read', async (context) => {
+  const attach = post(
+    '/containers/{id}/attach',
+    async ({ hijack }) => {
+      const stream = await hijack();
+      await writeTo(stream, 'attached');
+      stream.end();
+    },
+    true,
+  );
+  const { port } = await start(context, [attach, get('/ping', async ({ reply }) => reply.send(200, 'pong'))]);
+  const client = await dial(port);
+  client.socket.write('GET /ping HTTP/1.1\r\nHost: x\r\n\r\n');
+  await client.sees('pong');
+  client.socket.write(`POST /containers/9/attach HTTP/1.1\r\nHost: x\r\nContent-Length: ${JSON_BODY.length}\r\n\r\n`);
+  client.socket.write(JSON_BODY);
+  await client.sees('attached');
+  await client.end();
+});
+
 test('an error on a hijack route is an ordinary answer', async (context) => {
   const { port } = await start(context, [
     post(

@@ -89,6 +89,9 @@ export interface HttpServer extends AsyncDisposable {
   close(options?: { readonly deadlineMs?: number }): Promise<void>;
 }
 
+/** Of a body that the handler had no use for. */
+const UNREAD_BODY_BYTES = 64 * 1024;
+
 interface Incoming {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
@@ -191,6 +194,9 @@ export function createHttpServer<C>(options: HttpServerOptions<C>): HttpServer {
       async hijack(hijackOptions = {}) {
         if (found.route.upgrade !== true)
           throw new EngineError('internal', `${found.route.pattern} cannot be hijacked`);
+        // Some clients send a JSON body that says nothing the query does not.
+        if (incoming.upgraded === undefined && !request.complete)
+          await exchange.body.bytes({ limit: UNREAD_BODY_BYTES });
         return hijack(incoming, hijacked, hijackOptions);
       },
     };
