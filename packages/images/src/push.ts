@@ -7,7 +7,6 @@ import {
   type Descriptor,
   type Digest,
   type Fetcher,
-  familiarName,
   familiarString,
   formatPlatform,
   graphDigests,
@@ -16,7 +15,6 @@ import {
   type Manifest,
   normalizedName,
   parseReference,
-  type Reference,
   withDefaultTag,
 } from '@berth/oci';
 import type { ImageContext } from './context.ts';
@@ -49,7 +47,7 @@ export async function push(context: ImageContext, name: string, options: PushOpt
     concurrency: context.limits.maxConcurrentUploads,
     trustExistingManifests: true,
     mount: (blob) => context.records.sources(blob.digest, reference.domain).find((at) => at !== reference.path),
-    onProgress: reporter(reference, options.onProgress),
+    onProgress: reporter(options.onProgress),
   });
   await to.tag(root, reference.tag, options);
   for (const digest of graphDigests(graph)) context.records.addSource(digest, reference.domain, reference.path);
@@ -123,13 +121,13 @@ const PHASES: Readonly<Record<CopyPhase, LayerEvent['phase'] | undefined>> = {
 };
 
 /** Shows layers only: a user knows nothing of manifests and configurations. */
-function reporter(reference: Reference, emit: Progress | undefined): (event: CopyEvent) => void {
+function reporter(emit: Progress | undefined): (event: CopyEvent) => void {
   const layers = new Map<Digest, LayerProgress>();
   return ({ phase, descriptor, current, note }) => {
     if (isManifestType(descriptor.mediaType) || isConfigType(descriptor.mediaType)) return;
     const progress = layers.get(descriptor.digest) ?? new LayerProgress(descriptor, emit);
     layers.set(descriptor.digest, progress);
     if (phase === 'copying') progress.bytes('pushing', current);
-    else progress.phase(PHASES[phase] ?? 'pushed', note && familiarName({ domain: reference.domain, path: note }));
+    else progress.phase(PHASES[phase] ?? 'pushed', note);
   };
 }
