@@ -97,6 +97,48 @@ c.send(",".join(map(str, sizes)).encode())
   }
 });
 
+test('what a peer said before it hung up on unread input arrives', async () => {
+  const path = join(base, 'reset');
+  const child = await serve(
+    path,
+    'import time\nfor i in range(20): c.send(b"%d" % i)\ntime.sleep(0.2)\nc.close()\ntime.sleep(5)',
+  );
+  try {
+    await using connection = await connectSeqpacket(path);
+    const writing = (async () => {
+      for (;;) await connection.write(Buffer.alloc(8192));
+    })().catch(() => 'refused');
+    await writing;
+    const got: string[] = [];
+    for await (const packet of connection.packets) got.push(packet.toString());
+    assert.deepEqual(
+      got,
+      Array.from({ length: 20 }, (_, i) => `${i}`),
+    );
+  } finally {
+    await finish(child);
+  }
+});
+
+test('a peer that takes no more input still has its say', async () => {
+  const path = join(base, 'deaf');
+  const child = await serve(
+    path,
+    'import time\nc.shutdown(socket.SHUT_RD)\ntime.sleep(0.3)\nfor i in range(20): c.send(b"%d" % i)',
+  );
+  try {
+    await using connection = await connectSeqpacket(path);
+    await (async () => {
+      for (;;) await connection.write(Buffer.alloc(8192));
+    })().catch(() => undefined);
+    const got: string[] = [];
+    for await (const packet of connection.packets) got.push(packet.toString());
+    assert.equal(got.length, 20);
+  } finally {
+    await finish(child);
+  }
+});
+
 test('a path longer than a socket address is reached', async () => {
   const dir = join(base, 'd'.repeat(120));
   mkdirSync(dir);

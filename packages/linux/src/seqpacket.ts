@@ -25,6 +25,8 @@ export const MAX_WRITE_PACKET = 8192;
 const MAX_READ_PACKET = 65536;
 /** Bytes received and not yet consumed at which reading stops until they are. */
 const HIGH_WATER = 1 << 20;
+/** The kernel reports a reset once; more would be somebody else's doing. */
+const MAX_RESETS = 3;
 
 export interface SeqPacketConnection extends AsyncDisposable {
   /** Whole packets in order, until the peer closes. Reading ahead is bounded. One consumer; ends when closed. */
@@ -73,45 +75,63 @@ const connectPatiently = async (path: string, options: CallOptions): Promise<num
 
 type OnRead = (size: number, buffer: Uint8Array) => boolean;
 
-/** Makes a Node socket of a connected seqpacket descriptor, which it owns from then on, also when this throws. */
-const adopt = (fd: number, onRead: OnRead): Socket => {
+/** Makes a Node socket over a connected seqpacket descriptor, which stays the caller's: for reading, or for writing. */
+const adopt = (fd: number, onRead?: OnRead): Socket => {
   const pair = new Int32Array(2);
+  check(libc().socketpair(AF.unix, SOCK_STREAM | SOCK_FLAGS, 0, pair), 'socketpair');
+  const [kept = -1, other = -1] = pair;
   try {
-    check(libc().socketpair(AF.unix, SOCK_STREAM | SOCK_FLAGS, 0, pair), 'socketpair');
-    const [kept = -1, other = -1] = pair;
-    try {
-      const onread = { buffer: Buffer.allocUnsafeSlow(MAX_READ_PACKET), callback: onRead };
-      const socket = new Socket({ fd: kept, readable: true, writable: true, allowHalfOpen: true, onread } as never);
-      check(libc().dup3(fd, kept, O_CLOEXEC), 'dup3');
-      return socket;
-    } finally {
-      closeSync(other);
-    }
+    const reads = onRead !== undefined;
+    const onread = reads && { onread: { buffer: Buffer.allocUnsafeSlow(MAX_READ_PACKET), callback: onRead } };
+    const socket = new Socket({ fd: kept, readable: reads, writable: !reads, allowHalfOpen: true, ...onread } as never);
+    check(libc().dup3(fd, kept, O_CLOEXEC), 'dup3');
+    return socket;
   } finally {
-    closeSync(fd);
+    closeSync(other);
   }
 };
 
+/**
+ * Reading and writing have a Node socket each: a peer that takes no more input may still have much to say, and Node
+ * gives a whole socket up at the first failed write.
+ */
 class Connection implements SeqPacketConnection {
-  readonly #socket: Socket;
+  readonly #fd: number;
+  readonly #writer: Socket;
+  #reader: Socket;
   readonly #queue: Buffer[] = [];
   #head = 0;
   #queued = 0;
   #paused = false;
   #ended = false;
+  #closed = false;
+  #resets = 0;
   #error: Error | undefined;
   #wake: (() => void) | undefined;
   #lastWrite: Promise<void> = Promise.resolve();
 
   constructor(fd: number) {
-    this.#socket = adopt(fd, (size, buffer) => this.#receive(size, buffer));
-    this.#socket.on('end', () => this.#finish());
-    this.#socket.on('close', () => this.#finish());
-    this.#socket.on('error', (error) => {
-      this.#error ??= error;
-      this.#finish();
-    });
-    this.#socket.resume();
+    this.#fd = fd;
+    this.#writer = adopt(fd).on('error', () => undefined);
+    this.#reader = this.#startReading();
+  }
+
+  #startReading(): Socket {
+    const reader = adopt(this.#fd, (size, buffer) => this.#receive(size, buffer));
+    reader.on('end', () => this.#finish());
+    reader.on('error', (error) => this.#readFailed(error));
+    reader.resume();
+    return reader;
+  }
+
+  /** A peer that closed with our packets unread resets the connection; what it sent before is still to be read. */
+  #readFailed(error: Error): void {
+    if (!this.#closed && isHangUp(error) && this.#resets++ < MAX_RESETS) {
+      this.#reader = this.#startReading();
+      return;
+    }
+    this.#error ??= error;
+    this.#finish();
   }
 
   #receive(size: number, buffer: Uint8Array): boolean {
@@ -138,7 +158,7 @@ class Connection implements SeqPacketConnection {
     this.#queued -= packet.length;
     if (this.#paused && this.#queued < HIGH_WATER / 2) {
       this.#paused = false;
-      this.#socket.resume();
+      this.#reader.resume();
     }
     return packet;
   }
@@ -173,9 +193,9 @@ class Connection implements SeqPacketConnection {
 
   /** One write at a time: libuv joins waiting ones into a single, then too long, packet. */
   #writePacket(packet: Uint8Array): Promise<void> {
-    if (this.#socket.destroyed || this.#socket.writableEnded) throw conflict('the connection is closed');
+    if (this.#writer.destroyed || this.#writer.writableEnded) throw conflict('the connection is closed');
     return new Promise((resolve, reject) => {
-      this.#socket.write(packet, (error) =>
+      this.#writer.write(packet, (error) =>
         error ? reject(new EngineError('unavailable', `write: ${error.message}`, { cause: error })) : resolve(),
       );
     });
@@ -183,23 +203,27 @@ class Connection implements SeqPacketConnection {
 
   async end(): Promise<void> {
     await this.#lastWrite;
-    if (this.#socket.destroyed) return;
+    if (this.#writer.destroyed) return;
     await new Promise<void>((resolve) => {
-      this.#socket.once('close', resolve);
-      this.#socket.end(resolve);
+      this.#writer.once('close', resolve);
+      this.#writer.end(resolve);
     });
   }
 
   close(): void {
-    this.#socket.destroy();
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#reader.destroy();
+    this.#writer.destroy();
+    closeSync(this.#fd);
     this.#finish();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#socket.closed) return;
-    const closed = new Promise((resolve) => this.#socket.once('close', resolve));
+    const open = [this.#reader, this.#writer].filter((socket) => !socket.closed);
+    const closed = open.map((socket) => new Promise((resolve) => socket.once('close', resolve)));
     this.close();
-    await closed;
+    await Promise.all(closed);
   }
 }
 
@@ -213,5 +237,11 @@ const isHangUp = (error: Error): boolean => {
  * Throws {@link SyscallError}: `ENOENT` (notFound), `ECONNREFUSED` (unavailable: nobody listens).
  */
 export async function connectSeqpacket(path: string, options: CallOptions = {}): Promise<SeqPacketConnection> {
-  return new Connection(await connectPatiently(path, options));
+  const fd = await connectPatiently(path, options);
+  try {
+    return new Connection(fd);
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
 }
