@@ -1,8 +1,12 @@
 import type { Exchange, Route } from '@berth/http';
 import type { ByteRange } from '@berth/oci';
+import { isCurrent, mayRange } from './conditional.ts';
 import { fault } from './faults.ts';
 import { digestOfText, repositoryOf } from './names.ts';
 import type { RegistryStorage } from './storage.ts';
+
+/** Bytes up to which an answer is sent in one piece. */
+const SMALL_BLOB = 64 * 1024;
 
 /** The one byte range asked for; undefined for none or one that is to be ignored. */
 const rangeOf = (header: string | undefined, size: number): Required<ByteRange> | undefined => {
@@ -22,7 +26,8 @@ export function blobRoutes(storage: RegistryStorage): readonly Route[] {
     const digest = digestOfText(params['digest']);
     const size = await storage.blobSize(repository, digest);
     if (size === undefined) throw fault('BLOB_UNKNOWN', 'blob unknown to registry');
-    const range = method === 'GET' ? rangeOf(headers.range, size) : undefined;
+    if (isCurrent(headers, digest)) return reply.empty(304, { ETag: `"${digest}"` });
+    const range = method === 'GET' && mayRange(headers, digest) ? rangeOf(headers.range, size) : undefined;
     const { start, end } = range ?? { start: 0, end: size };
     const answer = {
       'Content-Type': 'application/octet-stream',
@@ -34,6 +39,8 @@ export function blobRoutes(storage: RegistryStorage): readonly Route[] {
       ...(range === undefined ? {} : { 'Content-Range': `bytes ${start}-${end - 1}/${size}` }),
     };
     if (method === 'HEAD') return reply.empty(200, answer);
+    const small = end - start <= SMALL_BLOB ? await storage.smallBlob(digest) : undefined;
+    if (small !== undefined) return reply.send(range === undefined ? 200 : 206, small.subarray(start, end), answer);
     await reply.pipe(range === undefined ? 200 : 206, storage.readBlob(repository, digest, { start, end }), answer);
   };
   const remove = async ({ params, reply }: Exchange): Promise<void> => {

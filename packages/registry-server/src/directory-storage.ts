@@ -1,25 +1,17 @@
 import { createHash, type Hash, randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { atomicWrite, dataLoss, isKind, KeyedLock, notFound, throwIfAborted } from '@berth/base';
-import { type Descriptor, type Digest, digestAlgorithm, digestHex, isDigest, parseDigest } from '@berth/oci';
+import { atomicWrite, conflict, dataLoss, KeyedLock, notFound, throwIfAborted } from '@berth/base';
+import { type Descriptor, type Digest, digestAlgorithm, isDigest, parseDigest } from '@berth/oci';
+import { collectGarbage } from './collect.ts';
+import { ageOf, createLayout, nameOfDigest, names, orUndefined, repositoriesOf } from './layout.ts';
+import { RecentMap } from './recent-map.ts';
 import type { RegistryStorage, StoredManifest } from './storage.ts';
 
-const STALE_UPLOAD_MS = 24 * 60 * 60 * 1000;
-const CACHED_MANIFESTS = 256;
-const CACHED_BYTES = 64 * 1024;
-
-const orUndefined = async <T>(work: Promise<T>): Promise<T | undefined> => {
-  try {
-    return await work;
-  } catch (error) {
-    if (isKind(error, 'notFound')) return undefined;
-    throw error;
-  }
-};
-
-const names = async (directory: string): Promise<readonly string[]> => (await orUndefined(readdir(directory))) ?? [];
+const SMALL_BYTES = 64 * 1024;
+const CACHED_BYTES = 32 * 1024 * 1024;
+const CACHED_ENTRIES = 20_000;
 
 const removeFile = async (path: string): Promise<boolean> => {
   const existed = (await orUndefined(stat(path))) !== undefined;
@@ -35,37 +27,59 @@ interface Running {
 
 /**
  * A registry in one directory: `blobs/<algorithm>/<hex>`, `uploads/<id>` and, below `repositories/<name>/`, links
- * (`_blobs`), media types (`_manifests`), tags (`_tags`) and referrers (`_referrers`). For one process at a time.
+ * (`_blobs`), media types (`_manifests`), tags (`_tags`) and referrers (`_referrers`). For one process at a time, which
+ * is why it may remember what it read.
  */
 export async function createDirectoryStorage(root: string): Promise<RegistryStorage> {
-  const uploads = join(root, 'uploads');
-  const repositories = join(root, 'repositories');
+  const layout = createLayout(root);
+  const { entry, blob: blobPath, upload: uploadPath } = layout;
   const lock = new KeyedLock();
   const running = new Map<string, Running>();
-  const cache = new Map<Digest, Uint8Array>();
+  const contents = new RecentMap<Digest, Uint8Array>(CACHED_BYTES, (bytes) => bytes.byteLength + 200);
+  /** Small files of repositories by path, and sizes of linked blobs. */
+  const entries = new RecentMap<string, string>(CACHED_ENTRIES);
+  const sizes = new RecentMap<string, number>(CACHED_ENTRIES);
 
-  await Promise.all([
-    mkdir(uploads, { recursive: true }),
-    mkdir(repositories, { recursive: true }),
-    mkdir(join(root, 'blobs', 'sha256'), { recursive: true }),
-    mkdir(join(root, 'blobs', 'sha512'), { recursive: true }),
-  ]);
-  for (const name of await names(uploads)) {
-    const found = await orUndefined(stat(join(uploads, name)));
-    if (found !== undefined && Date.now() - found.mtimeMs > STALE_UPLOAD_MS)
-      await rm(join(uploads, name), { force: true });
-  }
+  await Promise.all(
+    [layout.uploads, layout.repositories, join(layout.blobs, 'sha256'), join(layout.blobs, 'sha512')].map((path) =>
+      mkdir(path, { recursive: true }),
+    ),
+  );
 
-  const blobPath = (digest: Digest): string => join(root, 'blobs', digestAlgorithm(digest), digestHex(digest));
-  const entry = (repository: string, kind: string, ...rest: readonly string[]): string =>
-    join(repositories, repository, kind, ...rest);
-  const keyOf = (digest: Digest): string => digest.replace(':', '-');
-  const uploadPath = (repository: string, id: string): string =>
-    join(uploads, `${id}.${createHash('sha256').update(repository).digest('hex').slice(0, 16)}`);
+  // What was read before a change and comes back after it must not be remembered.
+  const changes = { count: 0 };
+  const changed = (path: string): void => {
+    changes.count += 1;
+    entries.delete(path);
+    sizes.delete(path);
+  };
 
   const write = async (path: string, text: string): Promise<void> => {
     await mkdir(dirname(path), { recursive: true });
     await atomicWrite(path, text);
+    changed(path);
+  };
+
+  const readEntry = async (path: string): Promise<string | undefined> => {
+    const known = entries.get(path);
+    if (known !== undefined) return known;
+    const { count } = changes;
+    const text = await orUndefined(readFile(path, 'utf8'));
+    if (text !== undefined && changes.count === count) entries.set(path, text);
+    return text;
+  };
+
+  const removeEntry = async (path: string): Promise<boolean> => {
+    const removed = await removeFile(path);
+    changed(path);
+    return removed;
+  };
+
+  const forget = (): void => {
+    changes.count += 1;
+    entries.clear();
+    sizes.clear();
+    contents.clear();
   };
 
   const hashed = async (path: string, upTo: number): Promise<Running> => {
@@ -78,28 +92,52 @@ export async function createDirectoryStorage(root: string): Promise<RegistryStor
 
   const digestOfFile = async (path: string, algorithm: string): Promise<string> => {
     const known = running.get(path);
-    if (algorithm === 'sha256' && known !== undefined) return `sha256:${known.hash.copy().digest('hex')}`;
+    if (algorithm === 'sha256' && known !== undefined && known.size === (await stat(path)).size)
+      return `sha256:${known.hash.copy().digest('hex')}`;
     const hash = createHash(algorithm);
     for await (const chunk of createReadStream(path)) hash.update(chunk as Uint8Array);
     return `${algorithm}:${hash.digest('hex')}`;
   };
 
-  const readManifestBytes = async (digest: Digest): Promise<Uint8Array> => {
-    const cached = cache.get(digest);
+  const readSmall = async (digest: Digest): Promise<Uint8Array> => {
+    const cached = contents.get(digest);
     if (cached !== undefined) return cached;
     const bytes = await readFile(blobPath(digest));
-    if (bytes.byteLength <= CACHED_BYTES) {
-      cache.set(digest, bytes);
-      const [oldest] = cache.keys();
-      if (cache.size > CACHED_MANIFESTS && oldest !== undefined) cache.delete(oldest);
-    }
+    if (bytes.byteLength <= SMALL_BYTES) contents.set(digest, bytes);
     return bytes;
+  };
+
+  /** Links a blob that is there; the blob's lock is held, so that no collection takes it away in between. */
+  const link = (repository: string, digest: Digest): Promise<void> =>
+    write(entry(repository, '_blobs', nameOfDigest(digest)), '');
+
+  const dropManifest = async (repository: string, digest: Digest): Promise<boolean> => {
+    if (!(await removeEntry(entry(repository, '_manifests', nameOfDigest(digest))))) return false;
+    for (const tag of await names(entry(repository, '_tags')))
+      if ((await readEntry(entry(repository, '_tags', tag))) === digest)
+        await removeEntry(entry(repository, '_tags', tag));
+    for (const subject of await names(entry(repository, '_referrers')))
+      await rm(entry(repository, '_referrers', subject, nameOfDigest(digest)), { force: true });
+    return true;
   };
 
   const storage: RegistryStorage = {
     async blobSize(repository, digest) {
-      if ((await orUndefined(stat(entry(repository, '_blobs', keyOf(digest))))) === undefined) return undefined;
-      return (await orUndefined(stat(blobPath(digest))))?.size;
+      const path = entry(repository, '_blobs', nameOfDigest(digest));
+      const known = sizes.get(path);
+      if (known !== undefined) return known;
+      const { count } = changes;
+      if ((await orUndefined(stat(path))) === undefined) return undefined;
+      const size = (await orUndefined(stat(blobPath(digest))))?.size;
+      if (size !== undefined && changes.count === count) sizes.set(path, size);
+      return size;
+    },
+
+    async smallBlob(digest) {
+      const cached = contents.get(digest);
+      if (cached !== undefined) return cached;
+      const size = (await orUndefined(stat(blobPath(digest))))?.size;
+      return size === undefined || size > SMALL_BYTES ? undefined : readSmall(digest);
     },
 
     async *readBlob(_repository, digest, { start, end }) {
@@ -113,17 +151,17 @@ export async function createDirectoryStorage(root: string): Promise<RegistryStor
     },
 
     async mountBlob(repository, digest, from) {
+      using _held = await lock.acquire(`blob ${digest}`);
       if ((await storage.blobSize(from, digest)) === undefined) return false;
-      await write(entry(repository, '_blobs', keyOf(digest)), '');
+      await link(repository, digest);
       return true;
     },
 
-    unlinkBlob: (repository, digest) => removeFile(entry(repository, '_blobs', keyOf(digest))),
+    unlinkBlob: (repository, digest) => removeEntry(entry(repository, '_blobs', nameOfDigest(digest))),
 
     async startUpload(repository) {
       const id = randomUUID();
-      await using file = await open(uploadPath(repository, id), 'wx');
-      await file.datasync();
+      await using _file = await open(uploadPath(repository, id), 'wx');
       return id;
     },
 
@@ -136,6 +174,7 @@ export async function createDirectoryStorage(root: string): Promise<RegistryStor
       using _held = await lock.acquire(path, options);
       const size = (await orUndefined(stat(path)))?.size;
       if (size === undefined) throw notFound('upload unknown');
+      if (options.at !== undefined && options.at !== size) throw conflict(`the upload has ${size} bytes`);
       const state = await hashed(path, size);
       running.set(path, state);
       await using file = await open(path, 'a');
@@ -154,8 +193,9 @@ export async function createDirectoryStorage(root: string): Promise<RegistryStor
       try {
         const actual = await digestOfFile(path, digestAlgorithm(digest));
         if (actual !== digest) throw dataLoss(`content has digest ${actual}, expected ${digest}`);
+        using _blob = await lock.acquire(`blob ${digest}`);
         await rename(path, blobPath(digest));
-        await write(entry(repository, '_blobs', keyOf(digest)), '');
+        await link(repository, digest);
       } finally {
         running.delete(path);
         await rm(path, { force: true });
@@ -164,32 +204,50 @@ export async function createDirectoryStorage(root: string): Promise<RegistryStor
 
     async cancelUpload(repository, id) {
       const path = uploadPath(repository, id);
+      using _held = await lock.acquire(path);
       running.delete(path);
       return removeFile(path);
     },
 
+    async expireUploads(olderThanMs) {
+      let expired = 0;
+      for (const name of await names(layout.uploads)) {
+        const path = join(layout.uploads, name);
+        if (((await ageOf(path)) ?? -1) < olderThanMs) continue;
+        using _held = await lock.acquire(path);
+        // What was waited for may have been a client that went on.
+        if (((await ageOf(path)) ?? -1) < olderThanMs) continue;
+        running.delete(path);
+        await rm(path, { force: true });
+        expired += 1;
+      }
+      return expired;
+    },
+
     async manifest(repository, reference) {
-      const tagged = isDigest(reference)
-        ? reference
-        : await orUndefined(readFile(entry(repository, '_tags', reference), 'utf8'));
+      const tagged = isDigest(reference) ? reference : await readEntry(entry(repository, '_tags', reference));
       if (tagged === undefined) return undefined;
       const digest = parseDigest(tagged);
-      const mediaType = await orUndefined(readFile(entry(repository, '_manifests', keyOf(digest)), 'utf8'));
+      const mediaType = await readEntry(entry(repository, '_manifests', nameOfDigest(digest)));
       if (mediaType === undefined) return undefined;
-      return { mediaType, digest, bytes: await readManifestBytes(digest) };
+      return { mediaType, digest, bytes: await readSmall(digest) };
     },
 
     async hasManifest(repository, digest) {
-      return (await orUndefined(stat(entry(repository, '_manifests', keyOf(digest))))) !== undefined;
+      return (await readEntry(entry(repository, '_manifests', nameOfDigest(digest)))) !== undefined;
     },
 
-    async putManifest(repository, { digest, mediaType, bytes }: StoredManifest, { tag, referrer }) {
+    async putManifest(repository, { digest, mediaType, bytes }: StoredManifest, { tag, referrer, check }) {
       using _held = await lock.acquire(`repository ${repository}`);
-      await atomicWrite(blobPath(digest), bytes);
-      await write(entry(repository, '_manifests', keyOf(digest)), mediaType);
+      await check?.();
+      {
+        using _blob = await lock.acquire(`blob ${digest}`);
+        await atomicWrite(blobPath(digest), bytes);
+        await write(entry(repository, '_manifests', nameOfDigest(digest)), mediaType);
+      }
       if (referrer !== undefined)
         await write(
-          entry(repository, '_referrers', keyOf(referrer.subject), keyOf(digest)),
+          entry(repository, '_referrers', nameOfDigest(referrer.subject), nameOfDigest(digest)),
           JSON.stringify(referrer.entry),
         );
       if (tag !== undefined) await write(entry(repository, '_tags', tag), digest);
@@ -197,26 +255,20 @@ export async function createDirectoryStorage(root: string): Promise<RegistryStor
 
     async removeManifest(repository, reference) {
       using _held = await lock.acquire(`repository ${repository}`);
-      if (!isDigest(reference)) return removeFile(entry(repository, '_tags', reference));
-      if (!(await removeFile(entry(repository, '_manifests', keyOf(reference))))) return false;
-      for (const tag of await names(entry(repository, '_tags'))) {
-        const target = await orUndefined(readFile(entry(repository, '_tags', tag), 'utf8'));
-        if (target === reference) await rm(entry(repository, '_tags', tag), { force: true });
-      }
-      for (const subject of await names(entry(repository, '_referrers')))
-        await rm(entry(repository, '_referrers', subject, keyOf(reference)), { force: true });
-      return true;
+      return isDigest(reference)
+        ? dropManifest(repository, reference)
+        : removeEntry(entry(repository, '_tags', reference));
     },
 
     async tags(repository) {
-      const known = [...(await names(join(repositories, repository)))].some((name) => name.startsWith('_'));
+      const known = (await names(join(layout.repositories, repository))).some((name) => name.startsWith('_'));
       return known
         ? [...(await names(entry(repository, '_tags')))].filter((tag) => !tag.endsWith('.tmp')).sort()
         : undefined;
     },
 
     async referrers(repository, subject) {
-      const directory = entry(repository, '_referrers', keyOf(subject));
+      const directory = entry(repository, '_referrers', nameOfDigest(subject));
       const found: Descriptor[] = [];
       for (const name of [...(await names(directory))].sort()) {
         const text = await orUndefined(readFile(join(directory, name), 'utf8'));
@@ -225,17 +277,13 @@ export async function createDirectoryStorage(root: string): Promise<RegistryStor
       return found;
     },
 
-    async repositories() {
-      const found: string[] = [];
-      const walk = async (prefix: string): Promise<void> => {
-        const children = await names(join(repositories, prefix));
-        if (children.includes('_manifests')) found.push(prefix);
-        for (const child of children)
-          if (!child.startsWith('_')) await walk(prefix === '' ? child : `${prefix}/${child}`);
-      };
-      await walk('');
-      return found.sort();
-    },
+    repositories: () => repositoriesOf(layout),
+
+    collect: (options = {}) =>
+      collectGarbage(
+        { layout, lock, removeManifest: async (...args) => void (await dropManifest(...args)), forget },
+        options,
+      ),
   };
   return storage;
 }

@@ -1,5 +1,5 @@
 import { EngineError, type ErrorKind, kindOf, messageOf } from '@berth/base';
-import type { ErrorAnswer } from '@berth/http';
+import type { ErrorAnswer, Headers } from '@berth/http';
 
 /** Error codes of the distribution-spec, with the status they are answered with. */
 const STATUS = {
@@ -32,8 +32,8 @@ const KIND: Readonly<Record<number, ErrorKind>> = {
 };
 
 /** An error answered as `{"errors": [{code, message}]}`. */
-export function fault(code: FaultCode, message: string, cause?: unknown): EngineError {
-  return new EngineError(KIND[STATUS[code]] ?? 'invalid', message, { cause, details: { code } });
+export function fault(code: FaultCode, message: string, cause?: unknown, headers?: Headers): EngineError {
+  return new EngineError(KIND[STATUS[code]] ?? 'invalid', message, { cause, details: { code, headers } });
 }
 
 const codeOf = (error: unknown): FaultCode => {
@@ -48,10 +48,11 @@ const codeOf = (error: unknown): FaultCode => {
 export function encodeFault(error: unknown, status: number): ErrorAnswer {
   const code = codeOf(error);
   const known = code !== 'UNKNOWN';
+  const headers = error instanceof EngineError ? (error.details['headers'] as Headers | undefined) : undefined;
   const message = kindOf(error) === 'internal' ? 'internal error' : messageOf(error);
   return {
     status: known ? STATUS[code] : status,
     body: { errors: [{ code, message }] },
-    ...(code === 'UNAUTHORIZED' ? { headers: { 'WWW-Authenticate': 'Basic realm="registry"' } } : {}),
+    ...(headers === undefined ? {} : { headers }),
   };
 }

@@ -1,3 +1,4 @@
+export type { AccessOptions } from './access.ts';
 export { createDirectoryStorage } from './directory-storage.ts';
 export * from './server.ts';
 export * from './start.ts';

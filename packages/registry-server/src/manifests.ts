@@ -11,6 +11,7 @@ import {
   type Manifest,
   MEDIA_TYPES,
 } from '@berth/oci';
+import { isCurrent } from './conditional.ts';
 import { fault } from './faults.ts';
 import { digestOfText, referenceOf, repositoryOf } from './names.ts';
 import type { RegistryStorage, StoredManifest } from './storage.ts';
@@ -53,7 +54,7 @@ export function manifestRoutes(storage: RegistryStorage): readonly Route[] {
     }
   };
 
-  const get = async ({ params, method, reply }: Exchange): Promise<void> => {
+  const get = async ({ params, method, reply, headers: requestHeaders }: Exchange): Promise<void> => {
     const found = await storage.manifest(repositoryOf(params), referenceOf(params));
     if (found === undefined) throw fault('MANIFEST_UNKNOWN', 'manifest unknown');
     const headers = {
@@ -62,6 +63,7 @@ export function manifestRoutes(storage: RegistryStorage): readonly Route[] {
       'Docker-Content-Digest': found.digest,
       ETag: `"${found.digest}"`,
     };
+    if (isCurrent(requestHeaders, found.digest)) return reply.empty(304, { ETag: headers.ETag });
     await (method === 'HEAD' ? reply.empty(200, headers) : reply.send(200, found.bytes, headers));
   };
 
@@ -73,10 +75,10 @@ export function manifestRoutes(storage: RegistryStorage): readonly Route[] {
     const digest = digestOf(bytes, byDigest === undefined ? 'sha256' : digestAlgorithm(byDigest));
     if (byDigest !== undefined && byDigest !== digest)
       throw fault('DIGEST_INVALID', 'provided digest did not match uploaded content');
-    await checkParts(repository, manifest);
     const subject = (manifest.kind === 'image' ? manifest.image : manifest.index).subject?.digest;
     const stored: StoredManifest = { mediaType: manifest.mediaType, digest, bytes };
     await storage.putManifest(repository, stored, {
+      check: () => checkParts(repository, manifest),
       ...(byDigest === undefined ? { tag: reference } : {}),
       ...(subject === undefined ? {} : { referrer: { subject, entry: referrerEntry(stored, manifest) } }),
     });

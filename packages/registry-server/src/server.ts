@@ -1,7 +1,7 @@
-import { timingSafeEqual } from 'node:crypto';
 import type { Logger } from '@berth/base';
-import { createHttpServer, type Handler, type HttpServer, type Route } from '@berth/http';
-import { digestOf, MAX_MANIFEST_SIZE } from '@berth/oci';
+import { createHttpServer, type Exchange, type Handler, type HttpServer, type Route } from '@berth/http';
+import { MAX_MANIFEST_SIZE } from '@berth/oci';
+import { type Access, type AccessOptions, createAccess, type Scope } from './access.ts';
 import { blobRoutes } from './blobs.ts';
 import { encodeFault, fault } from './faults.ts';
 import { listRoutes } from './lists.ts';
@@ -12,24 +12,32 @@ import { uploadRoutes } from './uploads.ts';
 export interface RegistryServerOptions {
   readonly storage: RegistryStorage;
   readonly logger?: Logger;
-  /** When given, every request must carry these (HTTP basic authentication). */
-  readonly credential?: { readonly username: string; readonly password: string };
+  /** Without, everybody may do everything. */
+  readonly access?: AccessOptions;
 }
 
-const same = (a: string, b: string): boolean => timingSafeEqual(Buffer.from(digestOf(a)), Buffer.from(digestOf(b)));
+/** What a request needs: read and write by its method, except that all of an upload is writing. */
+const scopeOf = ({ method, params }: Exchange, route: Route): Scope | undefined => {
+  const repository = params['name'];
+  if (repository === undefined) return undefined;
+  if (route.pattern.includes('/uploads')) return { repository, action: 'push' };
+  if (method === 'DELETE') return { repository, action: 'delete' };
+  return { repository, action: method === 'GET' || method === 'HEAD' ? 'pull' : 'push' };
+};
 
-const guarded = (route: Route, credential: RegistryServerOptions['credential']): Route => {
-  if (credential === undefined) return route;
-  const expected = `Basic ${Buffer.from(`${credential.username}:${credential.password}`).toString('base64')}`;
+const guarded = (route: Route, access: Access | undefined): Route => {
+  if (access === undefined) return route;
   const handler: Handler = async (exchange) => {
-    if (!same(exchange.headers.authorization ?? '', expected)) throw fault('UNAUTHORIZED', 'authentication required');
+    access.check(exchange, scopeOf(exchange, route));
     await route.handler(exchange);
   };
   return { ...route, handler };
 };
 
 /** A registry (OCI distribution-spec 1.1) over a storage. Call `listen` on what is returned. */
-export function createRegistryServer({ storage, logger, credential }: RegistryServerOptions): HttpServer {
+export function createRegistryServer(options: RegistryServerOptions): HttpServer {
+  const { storage, logger } = options;
+  const access = options.access && createAccess(options.access);
   const version: Handler = ({ reply }) => reply.json(200, {});
   const routes: readonly Route[] = [
     { method: 'GET', pattern: '/v2/', handler: version },
@@ -40,7 +48,7 @@ export function createRegistryServer({ storage, logger, credential }: RegistrySe
     ...manifestRoutes(storage),
   ];
   return createHttpServer({
-    routes: routes.map((route) => guarded(route, credential)),
+    routes: [...routes.map((route) => guarded(route, access)), ...(access?.routes ?? [])],
     rewrite: ({ path }) => ({ path, context: undefined }),
     headers: () => ({ 'Docker-Distribution-Api-Version': 'registry/2.0', 'X-Content-Type-Options': 'nosniff' }),
     encodeError: encodeFault,

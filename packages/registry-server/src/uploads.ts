@@ -39,8 +39,18 @@ export function uploadRoutes(storage: RegistryStorage): readonly Route[] {
 
   /** A failed body must not leave a committed blob, so whatever breaks here ends before `commit`. */
   const append = async (exchange: Exchange, repository: string, id: string): Promise<number> => {
-    const { body, signal } = exchange;
-    return body.present ? storage.appendUpload(repository, id, body.stream(), { signal }) : sizeOf(repository, id);
+    const { body, signal, headers } = exchange;
+    const found = /^(?:bytes[ =])?(\d+)-(\d+)(?:\/.*)?$/.exec(headers['content-range'] ?? '');
+    const at = found === null ? undefined : Number(found[1]);
+    if (!body.present) return sizeOf(repository, id);
+    try {
+      return await storage.appendUpload(repository, id, body.stream(), { signal, at });
+    } catch (error) {
+      if (isKind(error, 'notFound')) throw unknownUpload();
+      if (!isKind(error, 'conflict')) throw error;
+      const size = await sizeOf(repository, id);
+      throw fault('RANGE_INVALID', `chunk must start at ${size}`, error, uploadHeaders(repository, id, size));
+    }
   };
 
   const begin = async (exchange: Exchange): Promise<void> => {
@@ -68,24 +78,19 @@ export function uploadRoutes(storage: RegistryStorage): readonly Route[] {
     await reply.empty(204, uploadHeaders(repository, id, await sizeOf(repository, id)));
   };
 
-  const checkOrder = (header: string | undefined, size: number): void => {
-    const found = /^(?:bytes[ =])?(\d+)-(\d+)(?:\/.*)?$/.exec(header ?? '');
-    if (found !== null && Number(found[1]) !== size) throw fault('RANGE_INVALID', `chunk must start at ${size}`);
-  };
-
   const patch = async (exchange: Exchange): Promise<void> => {
-    const { params, headers, reply } = exchange;
+    const { params, reply } = exchange;
     const [repository, id] = [repositoryOf(params), uploadOf(params)];
-    checkOrder(headers['content-range'], await sizeOf(repository, id));
+    await sizeOf(repository, id);
     const size = await append(exchange, repository, id);
     await reply.empty(202, uploadHeaders(repository, id, size));
   };
 
   const put = async (exchange: Exchange): Promise<void> => {
-    const { params, headers, query } = exchange;
+    const { params, query } = exchange;
     const [repository, id] = [repositoryOf(params), uploadOf(params)];
     const digest = digestOfText(query.get('digest'));
-    checkOrder(headers['content-range'], await sizeOf(repository, id));
+    await sizeOf(repository, id);
     await append(exchange, repository, id);
     await commit(exchange, repository, id, digest);
   };
