@@ -16,19 +16,36 @@ interface Entry {
 /** Flushes begin after this much quiet, so that they do not compete with the pull whose blobs they are for. */
 const QUIET_MS = 1000;
 
-/** One flush at a time. A failed flush calls nothing: what it was for stays not known to be durable. */
+/** One flush at a time, one of the directory for all its files. A failed flush calls nothing: what it was for stays not known to be durable. */
 export function createFlusher(onError: (path: string, error: unknown) => void): Flusher {
   let waiting: Entry[] = [];
   let timer: NodeJS.Timeout | undefined;
   let tail: Promise<void> = Promise.resolve();
-  const flushOne = ({ path, done }: Entry): Promise<void> =>
-    flush(path)
-      .then(done)
-      .catch((error: unknown) => onError(path, error));
+  const flushAll = async (entries: readonly Entry[]): Promise<void> => {
+    const flushed: Entry[] = [];
+    for (const entry of entries) {
+      try {
+        await flushData(entry.path);
+        flushed.push(entry);
+      } catch (error) {
+        onError(entry.path, error);
+      }
+    }
+    const directories = Map.groupBy(flushed, ({ path }) => dirname(path));
+    for (const [directory, those] of directories) {
+      try {
+        await flushDirectory(directory);
+        for (const { done } of those) done();
+      } catch (error) {
+        onError(directory, error);
+      }
+    }
+  };
   const begin = (): void => {
     clearTimeout(timer);
-    for (const entry of waiting) tail = tail.then(() => flushOne(entry));
+    const entries = waiting;
     waiting = [];
+    if (entries.length > 0) tail = tail.then(() => flushAll(entries));
   };
   return {
     add(path, done) {
@@ -43,11 +60,12 @@ export function createFlusher(onError: (path: string, error: unknown) => void): 
   };
 }
 
-async function flush(path: string): Promise<void> {
-  {
-    await using file = await open(path, 'r');
-    await file.datasync();
-  }
-  await using directory = await open(dirname(path), 'r');
+async function flushData(path: string): Promise<void> {
+  await using file = await open(path, 'r');
+  await file.datasync();
+}
+
+async function flushDirectory(path: string): Promise<void> {
+  await using directory = await open(path, 'r');
   await directory.sync();
 }

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { createApplyPool } from '@berth/archive';
-import { type Clock, createSystemClock, internal, type Logger } from '@berth/base';
+import { type Clock, conflict, createSystemClock, internal, isKind, type Logger } from '@berth/base';
 import { createBuildService } from '@berth/builder';
 import { type ContainerService, createContainerService } from '@berth/containers';
 import { openContentStore } from '@berth/content';
@@ -16,6 +16,7 @@ import { lockDataRoot, openLeases, openState } from '@berth/state';
 import { createVolumeService } from '@berth/volumes';
 import { createCollector } from './collector.ts';
 import type { DaemonConfig } from './config.ts';
+import { type DiskLedger, diskLedger } from './disk-ledger.ts';
 import { createEventLog } from './event-log.ts';
 import { fsck } from './fsck.ts';
 import { createPaths, type DaemonPaths, findInit, instanceName } from './paths.ts';
@@ -37,6 +38,7 @@ export async function startEngine(config: DaemonConfig, logger: Logger): Promise
   const clock = createSystemClock();
   const paths = createPaths(config);
   undo.use(lockDataRoot(paths.dataRoot));
+  undo.use(lockExecRoot(paths.execRoot));
   const state = undo.use(openState(paths.database));
   const events = createEventLog({ state, clock, logger });
   const { emit } = events;
@@ -146,6 +148,18 @@ export async function startEngine(config: DaemonConfig, logger: Logger): Promise
   undo.use(
     events.subscribe(({ type, action }) => type === 'container' && action === 'destroy' && collector.schedule()),
   );
+  const ledger = (): Promise<DiskLedger> =>
+    diskLedger({
+      paths,
+      content,
+      snapshotter,
+      isContainer: (key) => containers.list().some(({ id }) => id === key),
+      volumeBytes: async () => {
+        let bytes = 0;
+        for (const { name } of volumes.list()) bytes += await volumes.usage(name);
+        return bytes;
+      },
+    });
   const system = createSystemService({
     config,
     paths,
@@ -155,12 +169,29 @@ export async function startEngine(config: DaemonConfig, logger: Logger): Promise
     logger,
     instanceId: state.instanceId,
     fsck: (options) => fsck({ paths, state, content, snapshotter, images, containers, volumes }, options),
-    layersSize: () => layersSize(snapshotter),
+    // All that is neither a container's nor a volume's, so that the totals of `system df` add up to the disk's.
+    layersSize: async () => {
+      const { content: blobs, layers, other } = await ledger();
+      return blobs + layers + other;
+    },
   });
   const services: EngineServices = { images, containers, networks, volumes, builds, events, system, clock, logger };
   const server = createEngineServer(services);
   const resources = undo.move();
   return { server, services, stop: once(() => stopEngine({ server, services, config, resources, clock })) };
+}
+
+/** Two daemons over one execution root would end each other's containers. */
+function lockExecRoot(execRoot: string): Disposable {
+  try {
+    return lockDataRoot(execRoot);
+  } catch (error) {
+    if (!isKind(error, 'conflict')) throw error;
+    throw conflict(
+      `the execution root ${execRoot} is in use by another berthd; stop that one or choose another --exec-root`,
+      { cause: error },
+    );
+  }
 }
 
 interface Stopping {
@@ -212,13 +243,6 @@ function bridgeOptions(
     ipMasq: config.ipMasq,
     ...(config.addressPools.length > 0 ? { defaultAddressPools: config.addressPools } : {}),
   };
-}
-
-async function layersSize(snapshotter: ReturnType<typeof createOverlaySnapshotter>): Promise<number> {
-  let bytes = 0;
-  for (const { key, kind } of snapshotter.list())
-    if (kind === 'committed') bytes += (await snapshotter.usage(key)).bytes;
-  return bytes;
 }
 
 function defaultRuntime(runtimes: Runtimes): OciRuntime {

@@ -4,6 +4,7 @@ import type { ContainerService } from '@berth/containers';
 import { checkContent } from '@berth/content';
 import type { FsckReport } from '@berth/engine-api';
 import type { OwnedImageService } from '@berth/images';
+import { diskUsage } from '@berth/linux';
 import { checkSnapshots, type StoredSnapshotter } from '@berth/snapshots';
 import type { State } from '@berth/state';
 import type { VolumeService } from '@berth/volumes';
@@ -48,6 +49,7 @@ export async function fsck(
   const images = await parts.images.check();
   const findings: Finding[] = [
     ...content.map((f) => ({ kind: `content.${f.kind}`, path: f.path, message: f.problem })),
+    ...(await wrongSizes(parts.snapshotter, options)),
     ...snapshots.map((f) => ({ kind: `snapshot.${f.kind}`, path: f.path ?? f.key ?? '', message: f.problem })),
     ...images.map((f) => ({ kind: 'image', path: f.names[0] ?? f.id, message: f.problem })),
     ...strayNames(parts),
@@ -55,6 +57,23 @@ export async function fsck(
     ...strayDirectories(parts),
   ];
   return { clean: findings.length === 0, checked: counts(parts), findings };
+}
+
+/** A layer's recorded size is what `system df` and prune go by: it must be what its files take. */
+async function wrongSizes(snapshotter: StoredSnapshotter, options: CallOptions): Promise<readonly Finding[]> {
+  const findings: Finding[] = [];
+  for (const { info, directory } of [...snapshotter.stored()]) {
+    if (info.kind !== 'committed' || directory === undefined || !snapshotter.stat(info.key)) continue;
+    const actual = (await diskUsage(directory, options)).bytes;
+    const { bytes } = snapshotter.stat(info.key) ? await snapshotter.usage(info.key, options) : { bytes: actual };
+    if (bytes !== actual && snapshotter.stat(info.key))
+      findings.push({
+        kind: 'snapshot.size',
+        path: info.key,
+        message: `the layer is recorded with ${bytes} bytes and takes ${actual}`,
+      });
+  }
+  return findings;
 }
 
 function strayNames({ paths }: FsckParts): readonly Finding[] {

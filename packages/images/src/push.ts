@@ -66,10 +66,9 @@ export async function pushAll(
     throw invalid("tag can't be used with --all-tags/-a");
   const prefix = `${normalizedName(reference)}:`;
   const tagged = context.records.all().filter((record) => record.name.startsWith(prefix));
-  if (tagged.length === 0) throw notFound(`An image does not exist locally with the tag: ${familiarName(reference)}`);
+  if (tagged.length === 0) throw notFound(`An image does not exist locally with the tag: ${familiarString(reference)}`);
   const results: PushResult[] = [];
-  for (const record of tagged)
-    results.push(await push(context, familiarString(parseReference(record.name)), options));
+  for (const record of tagged) results.push(await push(context, familiarString(parseReference(record.name)), options));
   return results;
 }
 

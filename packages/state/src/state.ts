@@ -110,7 +110,9 @@ const SQLITE_FULL = 13;
 /** SQLite's way of saying that the disk is full, in ours. */
 function named(error: unknown): unknown {
   const code = error instanceof Error && 'errcode' in error ? Number(error.errcode) : 0;
-  return (code & 0xff) === SQLITE_FULL ? exhausted('no space left on device for the database', { cause: error }) : error;
+  return (code & 0xff) === SQLITE_FULL
+    ? exhausted('no space left on device for the database', { cause: error })
+    : error;
 }
 
 /** Length of the write-ahead log when SQLite moves it into the database: 1000 pages, their headers, and some more. */
