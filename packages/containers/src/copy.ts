@@ -1,4 +1,4 @@
-import { lstatSync, readlinkSync, type Stats, statSync } from 'node:fs';
+import { fstatSync, lstatSync, readlinkSync, type Stats, statSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { basename, dirname, posix } from 'node:path';
 import { packDirectory, unpackInto } from '@berth/archive';
@@ -65,8 +65,8 @@ export async function copyIn(
   const container = deps.store.get(nameOrId);
   assertWritable(container, path);
   await withView(deps, container, async (root) => {
-    const done = await withPathInRoot(root, path, async (directory) => {
-      if (!statSync(directory).isDirectory()) throw invalid('extraction point is not a directory');
+    const done = await withPathInRoot(root, path, async (directory, fd) => {
+      if (!fstatSync(fd).isDirectory()) throw invalid('extraction point is not a directory');
       await unpackInto(directory, archive, {
         noOverwriteDirNonDir: options.noOverwriteDirNonDir ?? false,
         ...(options.signal ? { signal: options.signal } : {}),
