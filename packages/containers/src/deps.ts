@@ -3,10 +3,11 @@ import type { ImageService } from '@berth/images';
 import type { CgroupLayout } from '@berth/linux';
 import type { LogRotator } from '@berth/logs';
 import type { NetworkService } from '@berth/networks';
-import type { HostFacts, Monitor, OciRuntime } from '@berth/runtime';
+import type { HostFacts, Monitor, OciRuntime, Task } from '@berth/runtime';
 import type { Snapshotter } from '@berth/snapshots';
 import type { State } from '@berth/state';
 import type { VolumeService } from '@berth/volumes';
+import type { Container } from './container.ts';
 import type { ExecRegistry } from './exec.ts';
 import type { ContainerStore } from './store.ts';
 import type { HostSettings } from './types.ts';
@@ -63,6 +64,8 @@ export interface ContainerDeps extends ContainerServiceInput {
   readonly background: BackgroundTasks;
   readonly rotator: LogRotator;
   readonly initLayers: SingleFlight<string>;
+  /** Follows a running task to its end; what then happens may start the container anew. */
+  readonly watchExit: (container: Container, task: Task) => void;
 }
 
 export interface BackgroundTasks {

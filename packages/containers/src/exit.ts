@@ -4,7 +4,8 @@ import type { ContainerDeps } from './deps.ts';
 import { emitContainer } from './events.ts';
 import { removeContainer } from './remove.ts';
 import { releaseResources } from './resources.ts';
-import { restartAfterBackoff, shouldRestart } from './restart-policy.ts';
+import { shouldRestart } from './restart-policy.ts';
+import { restartAfterBackoff } from './restart-schedule.ts';
 
 /** Follows a running task to its end, in the background. */
 export function watchExit(deps: ContainerDeps, container: Container, task: Task): void {

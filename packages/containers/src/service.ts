@@ -20,6 +20,7 @@ import {
   type StartedExec,
   startExec,
 } from './exec.ts';
+import { watchExit } from './exit.ts';
 import { exportContainer } from './export.ts';
 import { kill } from './kill.ts';
 import { type LogRequest, logs, type OpenedLogs } from './logs.ts';
@@ -106,6 +107,7 @@ export function createContainerService(input: ContainerServiceInput): ContainerS
     background: createBackgroundTasks(input.logger, stopping.signal),
     rotator: createLogRotator(input.logger),
     initLayers: new SingleFlight(),
+    watchExit: (container, task) => watchExit(deps, container, task),
   };
   return {
     create: (request, options) => create(deps, request, options),

@@ -7,7 +7,6 @@ import type { Container } from './container.ts';
 import type { ContainerDeps } from './deps.ts';
 import { writeEtcFiles } from './etc-files.ts';
 import { emitContainer } from './events.ts';
-import { watchExit } from './exit.ts';
 import { startHealth } from './health.ts';
 import { keepsLog, rotateLogs } from './log-settings.ts';
 import { containerDirectory } from './paths.ts';
@@ -56,7 +55,7 @@ export async function startContainer(deps: ContainerDeps, container: Container):
   emitContainer(deps, container, 'start');
   container.health = startHealth(deps, container);
   container.logRotation = rotateLogs(deps, container, task);
-  watchExit(deps, container, task);
+  deps.watchExit(container, task);
 }
 
 async function launch(deps: ContainerDeps, container: Container): Promise<Task> {
