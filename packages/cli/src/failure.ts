@@ -1,4 +1,5 @@
 import { UsageError } from './flags.ts';
+import { styleOf } from './style.ts';
 
 export interface ReportOptions {
   /** Words that called the command, `berth run`. */
@@ -20,12 +21,18 @@ export class ExitError extends Error {
 /** Says on stderr what went wrong, in docker's form, and returns the exit code. */
 export function report(error: unknown, { debug }: ReportOptions): number {
   if (error instanceof ExitError) {
-    if (error.message !== '') process.stderr.write(`${error.message}\n`);
+    if (error.message !== '') process.stderr.write(`${painted(error.message)}\n`);
     return error.code;
   }
-  process.stderr.write(`${describe(error)}\n`);
+  process.stderr.write(`${painted(describe(error))}\n`);
   if (debug && error instanceof Error) process.stderr.write(`${causes(error)}\n`);
   return 1;
+}
+
+/** The first line stands out; what follows is advice. */
+function painted(message: string): string {
+  const [first = '', ...rest] = message.split('\n');
+  return [styleOf(process.stderr, process.env).red(first), ...rest].join('\n');
 }
 
 /** The message with the marks of where it came from. */

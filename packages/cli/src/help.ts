@@ -1,5 +1,6 @@
 import type { Command } from './command.ts';
 import type { Flag } from './flags.ts';
+import { type Style, styleOf } from './style.ts';
 import type { Entry } from './tree.ts';
 
 const indent = (left: string, right: string, width: number): string => `  ${left.padEnd(width)}  ${right}`;
@@ -108,4 +109,10 @@ function distance(a: string, b: string): number {
     rows.push(row);
   }
   return rows[a.length]?.[b.length] ?? 0;
+}
+
+/** Help with its headings in bold, where there is bold. */
+export function printHelp(text: string, output: NodeJS.WriteStream = process.stdout): void {
+  const { bold }: Style = styleOf(output, process.env);
+  output.write(`${text.replaceAll(/^([A-Z][\w ]*:)(?= {2}|$)/gm, (heading) => bold(heading))}\n`);
 }

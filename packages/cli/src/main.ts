@@ -98,8 +98,8 @@ async function invoke(command: Command, path: string, words: readonly string[], 
 }
 
 async function helpOf(command: Command, path: string): Promise<number> {
-  const { commandHelp } = await import('./help.ts');
-  process.stdout.write(`${commandHelp(path, command)}\n`);
+  const { commandHelp, printHelp } = await import('./help.ts');
+  printHelp(commandHelp(path, command));
   return 0;
 }
 
@@ -120,8 +120,8 @@ function checkCount({ args: [least, most], usage }: Command, path: string, count
   );
 }
 
-async function help(words: readonly string[], code = 0): Promise<number> {
-  const { groupHelp, topHelp } = await import('./help.ts');
+async function help(words: readonly string[]): Promise<number> {
+  const { groupHelp, printHelp, topHelp } = await import('./help.ts');
   const [name] = words;
   const found = name === undefined ? undefined : find(words);
   if (found?.entry !== undefined) return helpOf((await found.entry.load()).command as unknown as Command, found.path);
@@ -131,8 +131,8 @@ async function help(words: readonly string[], code = 0): Promise<number> {
     group === undefined || name === undefined
       ? topHelp(PROGRAM, TOP, Object.keys(GROUPS))
       : groupHelp(PROGRAM, name, group);
-  (code === 0 ? process.stdout : process.stderr).write(`${text}\n`);
-  return code;
+  printHelp(text);
+  return 0;
 }
 
 async function unknown(

@@ -4,10 +4,11 @@ import type { Context } from './context.ts';
 export interface PullOptions {
   readonly platform?: string | undefined;
   readonly quiet?: boolean | undefined;
-  /** Called when the daemon has agreed to pull. */
-  readonly accepted?: () => void;
   readonly output: Writable & { readonly isTTY?: boolean };
 }
+
+/** Whether a name may be one; the daemon has the last word. */
+export const isPlausible = (reference: string): boolean => !/[A-Z\s]/.test(reference.split('/').at(-1) ?? '');
 
 /** Splits off a tag or digest; the colon of a registry's port is none. */
 export function splitReference(reference: string): { readonly name: string; readonly tag: string } {
@@ -22,7 +23,7 @@ export function splitReference(reference: string): { readonly name: string; read
 export async function pullImage(
   context: Context,
   reference: string,
-  { platform, quiet, output, accepted }: PullOptions,
+  { platform, quiet, output }: PullOptions,
 ): Promise<void> {
   const { name, tag } = splitReference(reference);
   const { registryAuth } = await import('./registry-config.ts');
@@ -32,6 +33,5 @@ export async function pullImage(
     query: { fromImage: name, tag: tag || 'latest', platform },
     headers: registryAuth(context, reference),
   });
-  accepted?.();
   await showProgress(messages, output, { quiet: quiet ?? false });
 }

@@ -1,10 +1,15 @@
 import type { Context } from './context.ts';
+import { styleOf } from './style.ts';
 
 /** One column's header and value of a row. */
 export interface Column<R> {
   readonly header: string;
   readonly value: (row: R) => unknown;
+  /** Whether the value is good, bad or neither; shown as a colour where there are colours. */
+  readonly mood?: (row: R) => Mood;
 }
+
+export type Mood = 'good' | 'bad' | 'waiting' | undefined;
 
 export type Columns<R> = Readonly<Record<string, Column<R>>>;
 
@@ -30,6 +35,7 @@ export async function printList<R>(context: Context, rows: readonly R[], options
       context,
       shown.map((name) => columns[name]?.header ?? name),
       rows.map((row) => shown.map((name) => cell(columns, name, row))),
+      { mood: (at, row) => columns[shown[at] ?? '']?.mood?.(rows[row] as R) },
     );
     return;
   }
@@ -79,22 +85,31 @@ const record = <R>(columns: Columns<R>, row: R): Record<string, unknown> =>
 
 const GAP = 3;
 
+interface TableOptions {
+  readonly narrowest?: number;
+  readonly mood?: (column: number, row: number) => Mood;
+}
+
 /** Columns as wide as their widest cell and a gap, `narrowest` at least; nothing after the last. */
 export function printTable(
   context: Context,
   headings: readonly string[],
   rows: readonly (readonly string[])[],
-  narrowest = 10,
+  { narrowest = 10, mood = () => undefined }: TableOptions = {},
 ): void {
   const all = [headings, ...rows];
   const length = (text: string): number => [...text].length;
   const widths = headings.map((_, at) => Math.max(narrowest, ...all.map((row) => length(row[at] ?? '') + GAP)));
-  for (const row of all) {
-    const cells = row.map((text, at) =>
-      at === row.length - 1 ? text : text + ' '.repeat((widths[at] ?? 0) - length(text)),
-    );
+  const { bold, green, red, yellow } = styleOf(context.stdout, context.environment);
+  const paint = (text: string, of: Mood): string =>
+    of === 'good' ? green(text) : of === 'bad' ? red(text) : of === 'waiting' ? yellow(text) : text;
+  all.forEach((row, line) => {
+    const cells = row.map((text, at) => {
+      const gap = at === row.length - 1 ? '' : ' '.repeat((widths[at] ?? 0) - length(text));
+      return (line === 0 ? bold(text) : paint(text, mood(at, line - 1))) + gap;
+    });
     context.print(cells.join(''));
-  }
+  });
 }
 
 /** Prints inspected objects: indented JSON in a list, or a template for each. */

@@ -2,12 +2,18 @@ import type { ContainerSummary } from '@berth/engine-api';
 import { command as define } from '../command.ts';
 import { filter, number, text, toggle } from '../flags.ts';
 import { formatPorts } from '../ports.ts';
-import { type Columns, filtersOf, printList } from '../table.ts';
+import { type Columns, filtersOf, type Mood, printList } from '../table.ts';
 import { ago, ellipsis, goTime, humanSize, shortId } from '../units.ts';
 
 const LOCAL = /^(local|)$/;
 const names = ({ Names }: ContainerSummary): readonly string[] => Names.map((name) => name.replace(/^\//, ''));
 const date = ({ Created }: ContainerSummary): Date => new Date(Created * 1000);
+
+function mood({ State, Status }: ContainerSummary): Mood {
+  if (/unhealthy|^Exited \((?!0\))|^Dead/.test(Status)) return 'bad';
+  if (/paused|restarting|removing/i.test(State) || Status.includes('health: starting')) return 'waiting';
+  return State === 'running' ? 'good' : undefined;
+}
 
 function columns(full: boolean): Columns<ContainerSummary> {
   const cut = (text: string, width: number): string => (full ? text : ellipsis(text, width));
@@ -21,7 +27,7 @@ function columns(full: boolean): Columns<ContainerSummary> {
     Command: { header: 'COMMAND', value: ({ Command }) => JSON.stringify(cut(Command, 20)) },
     RunningFor: { header: 'CREATED', value: (row) => ago(date(row)) },
     CreatedAt: { header: 'CREATED AT', value: (row) => goTime(date(row)) },
-    Status: { header: 'STATUS', value: ({ Status }) => Status },
+    Status: { header: 'STATUS', value: ({ Status }) => Status, mood },
     State: { header: 'STATE', value: ({ State }) => State },
     Ports: { header: 'PORTS', value: ({ Ports }) => formatPorts(Ports) },
     // A name with two slashes is another container's link to this one.
@@ -76,7 +82,7 @@ export const command = define({
   examples: ['berth ps -a', 'berth ps -q --filter status=exited', "berth ps --format '{{.Names}}\\t{{.Status}}'"],
   async run({ context, flags }) {
     const limit = flags.latest ? 1 : flags.last;
-    const size = flags.size || /\.Size\b/.test(flags.format ?? '');
+    const size = flags.size || /\.Size\b|json \.\s*\}/.test(flags.format ?? '');
     const rows = await (await context.client()).call('ContainerList', {
       query: { all: flags.all || limit !== undefined, limit, size, filters: filtersOf(flags.filter) },
     });

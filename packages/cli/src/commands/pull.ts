@@ -1,7 +1,7 @@
 import { command as define } from '../command.ts';
 import { ExitError } from '../failure.ts';
 import { text, toggle } from '../flags.ts';
-import { pullImage, splitReference } from '../pull.ts';
+import { isPlausible, pullImage, splitReference } from '../pull.ts';
 
 export const command = define({
   usage: '[OPTIONS] NAME[:TAG|@DIGEST]',
@@ -15,10 +15,8 @@ export const command = define({
   async run({ context, flags, args: [reference = ''] }) {
     if (flags['all-tags']) throw new ExitError(1, 'pull --all-tags is not supported: name the tags');
     const { tag } = splitReference(reference);
-    const accepted = (): void => {
-      if (tag === '' && !flags.quiet) context.print('Using default tag: latest');
-    };
-    await pullImage(context, reference, { ...flags, output: context.stdout, accepted });
+    if (tag === '' && !flags.quiet && isPlausible(reference)) context.print('Using default tag: latest');
+    await pullImage(context, reference, { ...flags, output: context.stdout });
     context.print(tag === '' ? `${canonical(reference)}:latest` : canonical(reference));
     return 0;
   },

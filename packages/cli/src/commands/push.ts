@@ -1,7 +1,7 @@
 import { command as define } from '../command.ts';
 import { ExitError } from '../failure.ts';
 import { text, toggle } from '../flags.ts';
-import { splitReference } from '../pull.ts';
+import { isPlausible, splitReference } from '../pull.ts';
 
 export const command = define({
   usage: '[OPTIONS] NAME[:TAG]',
@@ -19,12 +19,13 @@ export const command = define({
     const { showProgress } = await import('../progress.ts');
     const client = await context.client();
     const query = { tag: flags['all-tags'] ? undefined : tag || 'latest' };
+    if (tag === '' && !flags['all-tags'] && !flags.quiet && isPlausible(name))
+      context.print('Using default tag: latest');
     const messages = await client.call('ImagePush', {
       params: { name },
       query,
       headers: registryAuth(context, reference),
     });
-    if (tag === '' && !flags['all-tags'] && !flags.quiet) context.print('Using default tag: latest');
     await showProgress(messages, context.stdout, { quiet: flags.quiet });
     if (flags.quiet) context.print(reference);
     return 0;

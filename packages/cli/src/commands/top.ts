@@ -10,7 +10,7 @@ export const command = define({
   async run({ context, args: [id = '', ...options] }) {
     const query = { ps_args: options.length === 0 ? undefined : options.join(' ') };
     const { Titles, Processes } = await (await context.client()).call('ContainerTop', { params: { id }, query });
-    printTable(context, Titles, Processes, 20);
+    printTable(context, Titles, Processes, { narrowest: 20 });
     return 0;
   },
 });

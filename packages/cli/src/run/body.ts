@@ -55,6 +55,8 @@ export function createBody(
     Healthcheck: healthcheck(flags),
     HostConfig: {
       ...hostConfig(flags),
+      // The program may look before the first resize arrives.
+      ...(flags.tty && context.stdout.isTTY ? { ConsoleSize: [context.stdout.rows, context.stdout.columns] } : {}),
       ...compact<HostConfig>({ Binds: some(binds), PortBindings: bindings, NetworkMode: networkMode }),
     },
     NetworkingConfig: config,

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import type { Duplex } from 'node:stream';
 import type { Hijacked } from '@berth/client/light';
 import { copyRaw, demultiplex } from '@berth/client/streams';
@@ -25,7 +26,7 @@ export interface Session extends Disposable {
 /** Joins this process's streams to an attached one: raw mode and window size with a TTY, demultiplexing without. */
 export function openSession(context: Context, { duplex }: Hijacked, options: SessionOptions): Session {
   const interactive = options.tty && options.stdin && context.stdin.isTTY === true;
-  if (interactive) context.stdin.setRawMode(true);
+  if (interactive) makeRaw(context.stdin);
   const stopResizing =
     options.tty && options.resize !== undefined ? followSize(context, options.resize) : () => undefined;
   const input = options.stdin ? sendInput(context, duplex, interactive, options) : undefined;
@@ -39,6 +40,13 @@ export function openSession(context: Context, { duplex }: Hijacked, options: Ses
       duplex.destroy();
     },
   };
+}
+
+/** Node's raw mode still turns a line feed into two characters on the way out, which breaks full-screen programs. */
+function makeRaw(stdin: NodeJS.ReadStream): void {
+  stdin.setRawMode(true);
+  // Leaving raw mode brings back what was before, this included. Without stty there is only Node's mode.
+  spawnSync('stty', ['-opost'], { stdio: ['inherit', 'ignore', 'ignore'] });
 }
 
 async function copyOutput(context: Context, duplex: Duplex, { tty, stdout, stderr }: SessionOptions): Promise<void> {
@@ -91,10 +99,20 @@ function sendInput({ stdin }: Context, duplex: Duplex, interactive: boolean, { d
 }
 
 function followSize({ stdout }: Context, resize: NonNullable<SessionOptions['resize']>): () => void {
+  // One request at a time, so that the last size is the one that stays.
+  let telling: Promise<void> | undefined;
+  let stale = false;
   const tell = (): void => {
     const { rows, columns } = stdout;
+    stale = telling !== undefined;
+    if (stale || !rows || !columns) return;
     // The process may be gone by now, or not there yet; neither is worth a word.
-    if (rows && columns) resize({ h: rows, w: columns }).catch(() => undefined);
+    telling = resize({ h: rows, w: columns })
+      .catch(() => undefined)
+      .finally(() => {
+        telling = undefined;
+        if (stale) tell();
+      });
   };
   stdout.on('resize', tell);
   tell();
