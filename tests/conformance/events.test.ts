@@ -59,7 +59,7 @@ conformance('docker events', (under) => {
     await engine.ok(['stop', '-t', '0', 'busy']);
     await engine.ok(['rm', 'busy']);
     await engine.ok(['volume', 'rm', 'evol']);
-    const actions = (await past(since, { container: ['busy'] })).map((e) => e.Action);
+    const actions = (await past(since, { container: ['busy'] })).map((e) => e.Action.trim());
     for (const wanted of [
       'create',
       'start',

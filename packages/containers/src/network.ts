@@ -102,7 +102,12 @@ export function portBindings(container: Container): readonly PortBinding[] {
   for (const [key, list] of Object.entries(given)) {
     const { port, protocol } = parsePort(key);
     for (const { hostIp, hostPort } of list && list.length > 0 ? list : [{}])
-      bindings.push({ containerPort: port, protocol, ...(hostIp ? { hostIp } : {}), ...hostPortRange(hostPort ?? '') });
+      bindings.push({
+        containerPort: port,
+        protocol,
+        ...(hostIp ? { hostIp } : {}),
+        ...parseHostPorts(hostPort ?? ''),
+      });
   }
   if (host.publishAllPorts)
     for (const key of Object.keys(settings.exposedPorts))
@@ -121,7 +126,7 @@ export function parsePort(key: string): { readonly port: number; readonly protoc
   return { port: number, protocol: protocol as PortBinding['protocol'] };
 }
 
-function hostPortRange(text: string): { readonly hostPort?: number; readonly hostPortEnd?: number } {
+export function parseHostPorts(text: string): { readonly hostPort?: number; readonly hostPortEnd?: number } {
   if (text === '' || text === '0') return {};
   const [start = '', end] = text.split('-');
   const first = Number(start);

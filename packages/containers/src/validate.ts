@@ -2,6 +2,7 @@ import { cpus } from 'node:os';
 import { invalid, messageOf } from '@berth/base';
 import { parseLogConfig } from '@berth/logs';
 import { normalizeCapability } from '@berth/runtime';
+import { parseHostPorts, parsePort } from './network.ts';
 import type { ContainerSettings, HostSettings, RestartPolicy } from './types.ts';
 
 const NAMED_RESTARTS = new Set(['', 'no', 'always', 'unless-stopped', 'on-failure']);
@@ -23,6 +24,7 @@ export function validateCreate(settings: ContainerSettings, host: HostSettings):
   validateSharedNetwork(settings, host);
   validateCapabilities(host);
   validateResources(host);
+  validatePorts(settings, host);
   parseLogConfig(host.logConfig?.type ?? '', host.logConfig?.config ?? {});
   if ((host.deviceRequests ?? []).length > 0)
     throw invalid(
@@ -140,6 +142,14 @@ export function validateResources(host: HostSettings): void {
   for (const limit of host.ulimits ?? [])
     if (limit.hard !== -1 && limit.soft > limit.hard)
       throw invalid(`ulimit soft limit must be less than or equal to hard limit: ${limit.soft} > ${limit.hard}`);
+}
+
+function validatePorts({ exposedPorts }: ContainerSettings, { portBindings }: HostSettings): void {
+  for (const key of Object.keys(exposedPorts)) parsePort(key);
+  for (const [key, bindings] of Object.entries(portBindings ?? {})) {
+    parsePort(key);
+    for (const { hostPort } of bindings ?? []) parseHostPorts(hostPort ?? '');
+  }
 }
 
 function validateCpuset(host: HostSettings): void {
