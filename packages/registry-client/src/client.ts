@@ -82,6 +82,7 @@ export function createRegistryClient(options: RegistryClientOptions = {}): Regis
     };
   };
 
+  const distrusted = new Set<string>();
   const endpointOptions = { insecureRegistries, mirrors, registries: options.registries ?? {} };
   const sessionsOf = (domain: string, given: RegistryCredential | undefined): readonly Session[] =>
     endpointsOf(domain, endpointOptions).map((endpoint) =>
@@ -115,6 +116,7 @@ export function createRegistryClient(options: RegistryClientOptions = {}): Regis
         limits,
         logger,
         chunkBytes,
+        distrusted,
       });
     },
     async login(address, credential, call = {}) {

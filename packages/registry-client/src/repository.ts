@@ -1,10 +1,13 @@
-import { type CallOptions, isKind, KeyedLock, type Logger, wrap } from '@berth/base';
+import { type CallOptions, dataLoss, isKind, KeyedLock, type Logger, wrap } from '@berth/base';
 import {
+  type ByteStream,
   type CrossMounter,
+  createDigester,
   type Deleter,
   type Descriptor,
   type Digest,
   decodeManifest,
+  digestAlgorithm,
   isDigest,
   isManifestType,
   MAX_MANIFEST_SIZE,
@@ -44,8 +47,26 @@ export interface RepositoryContext {
   readonly limits: TransferLimits;
   readonly logger: Logger;
   readonly chunkBytes: number | undefined;
+  /** Mirrors that sent wrong bytes: `<base> <digest>`. */
+  readonly distrusted: Set<string>;
 }
 
+interface WatchedSource extends BlobSource {
+  /** Whose bytes are in the stream so far. */
+  readonly contributors: ReadonlySet<Session>;
+}
+
+/** The stream as it is; whoever stores it finds out about wrong bytes, `wrong` only remembers whose they were. */
+async function* judged(stream: ByteStream, { digest }: Descriptor, wrong: () => void): ByteStream {
+  const digester = createDigester(digestAlgorithm(digest));
+  for await (const chunk of stream) {
+    digester.update(chunk);
+    yield chunk;
+  }
+  if (digester.digest() !== digest) wrong();
+}
+
+const MAX_DISTRUSTED = 10_000;
 const MAX_TAGS = 100_000;
 const KEPT_MANIFESTS = 8;
 
@@ -165,14 +186,33 @@ export function createRepository(context: RepositoryContext): Repository {
   };
 
   /** Opens a blob where it was opened last; a mirror that fails is left for good, also in the middle. */
-  const openBlobs = (descriptor: Descriptor, end: number | undefined, options: CallOptions): BlobSource => {
+  const watchMirrors = (stream: ByteStream, descriptor: Descriptor, contributors: ReadonlySet<Session>): ByteStream => {
+    const distrust = (): void => {
+      for (const { endpoint } of contributors) {
+        if (!endpoint.mirror || context.distrusted.size >= MAX_DISTRUSTED) continue;
+        context.distrusted.add(`${endpoint.base} ${descriptor.digest}`);
+        logger.warn('mirror sent wrong bytes, not asked for them again', {
+          mirror: endpoint.base,
+          digest: descriptor.digest,
+        });
+      }
+    };
+    return [...contributors].some(({ endpoint }) => endpoint.mirror) ? judged(stream, descriptor, distrust) : stream;
+  };
+
+  const openBlobs = (descriptor: Descriptor, end: number | undefined, options: CallOptions): WatchedSource => {
     let current: Session | undefined;
+    const contributors = new Set<Session>();
     return {
+      contributors,
       open: async (start) => {
         if (current !== undefined) return await openBlob(current, descriptor, end, options)(start);
         return await trySessions(true, async (session) => {
+          if (context.distrusted.has(`${session.endpoint.base} ${descriptor.digest}`))
+            throw dataLoss(`${session.endpoint.base} sent wrong bytes of ${descriptor.digest} before`);
           const response = await openBlob(session, descriptor, end, options)(start);
           current = session;
+          contributors.add(session);
           return response;
         });
       },
@@ -207,7 +247,8 @@ export function createRepository(context: RepositoryContext): Repository {
       }
       const source = openBlobs(descriptor, range?.end, { signal });
       const first = await source.open(range?.start ?? 0);
-      return blobStream(first, descriptor, source, { ...options, limits, logger });
+      const stream = blobStream(first, descriptor, source, { ...options, limits, logger });
+      return range === undefined ? watchMirrors(stream, descriptor, source.contributors) : stream;
     },
 
     async exists(descriptor, options = {}) {

@@ -144,10 +144,12 @@ export async function startBrokenRegistry(backend: string): Promise<BrokenRegist
     more();
   };
 
-  const spoil = (response: ServerResponse, answer: IncomingMessage, body: Buffer, fault: Fault | undefined): void => {
+  const spoil = (response: ServerResponse, answer: IncomingMessage, body: Buffer, asked: Fault | undefined): void => {
     const status = answer.statusCode ?? 500;
     const headers = headersOf(answer);
-    const isHead = answer.statusCode === 304 || response.req.method === 'HEAD';
+    // These have no body to play with, and writing to them never waits.
+    const isHead = status === 304 || status === 204 || response.req.method === 'HEAD';
+    const fault = isHead && (asked?.type === 'endless' || asked?.type === 'drip') ? undefined : asked;
     const { socket } = response.req;
     switch (fault?.type) {
       case 'loseAnswer':
