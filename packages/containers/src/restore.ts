@@ -152,9 +152,14 @@ async function sweepMounts(deps: ContainerDeps): Promise<void> {
   for (const name of await entriesOf(deps.paths.mounts)) {
     if (deps.store.find(name)?.isRunning) continue;
     const path = join(deps.paths.mounts, name);
-    await unmount(path, { detach: true, recursive: true });
-    // Not recursive: were something still mounted, its content must not be deleted.
-    await rmdir(path);
+    try {
+      await unmount(path, { detach: true, recursive: true });
+      // Not recursive: were something still mounted, its content must not be deleted.
+      await rmdir(path);
+    } catch (error) {
+      // Somebody else's mount namespace may hold it: no reason not to serve.
+      deps.logger.warn('a root file system of the last run stays', { path, error });
+    }
   }
 }
 

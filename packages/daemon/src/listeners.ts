@@ -54,11 +54,16 @@ function readTls(tls: NonNullable<DaemonConfig['tls']>): TlsOptions {
   }
 }
 
+/** Absent from hosts that never had docker; the socket then stays root's. */
+const DEFAULT_GROUP = 'docker';
+
 /** Docker's group when the host has it: its members may use the socket without being root. */
 function groupId(name: string): number | undefined {
   if (/^\d+$/.test(name)) return Number(name);
   const line = readFileSync('/etc/group', 'utf8')
     .split('\n')
     .find((l) => l.startsWith(`${name}:`));
-  return line === undefined ? undefined : Number(line.split(':')[2]);
+  if (line !== undefined) return Number(line.split(':')[2]);
+  if (name !== DEFAULT_GROUP) throw invalid(`could not change group of the socket to ${name}: group ${name} not found`);
+  return undefined;
 }

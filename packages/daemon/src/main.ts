@@ -1,9 +1,9 @@
-import { rmSync, writeFileSync } from 'node:fs';
 import { flushCompileCache } from 'node:module';
 import { createLogger, EngineError, type Logger, messageOf } from '@berth/base';
-import { parseArguments } from './config.ts';
-import { type Engine, startEngine } from './engine.ts';
+import { type DaemonConfig, parseArguments } from './config.ts';
+import { startEngine } from './engine.ts';
 import { listenAll } from './listeners.ts';
+import { claimPidfile } from './pidfile.ts';
 import { VERSION } from './version.ts';
 
 /** berthd: parses the command line, starts the engine, serves until SIGTERM or SIGINT. Sets the exit code. */
@@ -24,22 +24,32 @@ export async function main(argv: readonly string[]): Promise<void> {
   const logger = createLogger({ level: config.logLevel });
   process.umask(0o022);
   guard(logger);
+  const stopped = stopSignal(logger);
   try {
-    const engine = await startEngine(config, logger);
-    stopOnSignal(engine, logger, config.pidfile);
-    try {
-      await listenAll(engine.server, config, logger);
-    } catch (error) {
-      await engine.stop();
-      throw error;
-    }
-    if (config.pidfile) writeFileSync(config.pidfile, String(process.pid));
-    // Written at exit otherwise, and a daemon may well be killed.
-    flushCompileCache();
-    logger.info('Daemon has completed initialization', { version: VERSION.version, pid: process.pid });
+    await serve(config, logger, stopped);
   } catch (error) {
     logger.error('failed to start daemon', { error });
     process.exitCode = 1;
+  }
+  // Nothing is to be waited for any more, whatever a client or a child still holds open.
+  process.exit();
+}
+
+/** Starts, serves until told to stop, stops. Throws when it cannot start. */
+async function serve(config: DaemonConfig, logger: Logger, stopped: Promise<NodeJS.Signals>): Promise<void> {
+  using _pidfile = config.pidfile ? claimPidfile(config.pidfile) : undefined;
+  const engine = await startEngine(config, logger);
+  try {
+    await listenAll(engine.server, config, logger);
+    // Written at exit otherwise, and a daemon may well be killed.
+    flushCompileCache();
+    logger.info('Daemon has completed initialization', { version: VERSION.version, pid: process.pid });
+    await stopped;
+  } finally {
+    await engine.stop().catch((error: unknown) => {
+      logger.error('stopping failed', { error });
+      process.exitCode = 1;
+    });
   }
 }
 
@@ -52,25 +62,18 @@ function guard(logger: Logger): void {
   process.on('uncaughtException', (error) => logger.error('uncaught exception', { error, stack: error.stack }));
 }
 
-function stopOnSignal(engine: Engine, logger: Logger, pidfile: string | undefined): void {
+/** Resolves with the first signal to stop, also one that comes while the daemon still starts; the third ends it at once. */
+function stopSignal(logger: Logger): Promise<NodeJS.Signals> {
+  const { promise, resolve } = Promise.withResolvers<NodeJS.Signals>();
   let signals = 0;
-  const onSignal = (name: NodeJS.Signals): void => {
+  const onSignal = (signal: NodeJS.Signals): void => {
     signals++;
     if (signals > 2) process.exit(1);
-    if (signals > 1)
-      return void logger.warn('already stopping; a third signal ends the daemon at once', { signal: name });
-    logger.info('stopping', { signal: name });
-    engine
-      .stop()
-      .catch((error: unknown) => {
-        logger.error('stopping failed', { error });
-        process.exitCode = 1;
-      })
-      .finally(() => {
-        if (pidfile) rmSync(pidfile, { force: true });
-        process.exit();
-      });
+    if (signals > 1) return void logger.warn('already stopping; a third signal ends the daemon at once', { signal });
+    logger.info('stopping', { signal });
+    resolve(signal);
   };
   process.on('SIGTERM', onSignal);
   process.on('SIGINT', onSignal);
+  return promise;
 }

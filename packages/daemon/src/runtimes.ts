@@ -4,6 +4,7 @@ import { invalid, type Logger, unavailable } from '@berth/base';
 import type { RuntimeRegistry } from '@berth/containers';
 import { createCliRuntime, type OciRuntime, type RuntimeVersion, runtimeRoot, selectRuntime } from '@berth/runtime';
 import type { DaemonConfig } from './config.ts';
+import { createProbeCache } from './probe-cache.ts';
 
 export interface Runtimes extends RuntimeRegistry {
   readonly all: ReadonlyMap<string, OciRuntime>;
@@ -32,7 +33,9 @@ export async function createRuntimes(config: DaemonConfig, execRoot: string, log
       ? ['crun', 'runc'].flatMap((name) => all.get(name) ?? [])
       : [all.get(wanted)].filter((r) => r !== undefined);
   if (candidates.length === 0) throw unavailable('no OCI runtime is installed: install crun or runc');
-  const { runtime, version, rejected } = await selectRuntime(candidates);
+  const { runtime, version, rejected } = await selectRuntime(candidates, {
+    probe: createProbeCache(join(execRoot, 'probed-runtimes.json')),
+  });
   for (const { name, reason } of rejected) logger.warn(`not using ${name}`, { reason });
   logger.info('OCI runtime chosen', { runtime: runtime.name, version: version.version });
   return { all, version, defaultName: runtime.name, get: (name) => all.get(name) };
