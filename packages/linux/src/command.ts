@@ -1,6 +1,7 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { EngineError, errnoOf, invalid, throwIfAborted, unavailable, wrap } from '@berth/base';
-import { inNetns } from './netns.ts';
+import { closeSync, writeSync } from 'node:fs';
+import { EngineError, throwIfAborted } from '@berth/base';
+import { makePipe } from './dirfd.ts';
+import { type Child, type ChildExit, spawnChild } from './spawn.ts';
 
 export interface CommandOptions {
   readonly stdin?: string | Uint8Array;
@@ -23,15 +24,39 @@ export interface CommandResult {
   readonly code: number;
 }
 
-const start = (file: string, args: readonly string[], options: CommandOptions): ChildProcess => {
-  const go = (): ChildProcess =>
-    spawn(file, args, {
-      stdio: [options.stdin === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
-      ...(options.env === undefined ? {} : { env: options.env }),
-      ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
-    });
-  // fork happens inside spawn(), on this thread: the child stays in the namespace this thread leaves again.
-  return options.netns === undefined ? go() : inNetns(options.netns, go);
+/** What fits a new pipe: written before the program is there to read it. */
+const PIPE_BYTES = 65536;
+
+/** A pipe that holds `stdin` already and ends after it. The caller closes it. */
+const filledPipe = (stdin: Buffer): number => {
+  const { read, write } = makePipe();
+  try {
+    writeSync(write, stdin);
+    return read;
+  } finally {
+    closeSync(write);
+  }
+};
+
+const start = (file: string, args: readonly string[], { env, cwd, netns, stdin }: CommandOptions): Child => {
+  const input = stdin === undefined ? undefined : Buffer.from(stdin);
+  const pipe = input !== undefined && input.length <= PIPE_BYTES ? filledPipe(input) : undefined;
+  try {
+    const first = pipe ?? (input === undefined ? 'ignore' : 'toChild');
+    const child = spawnChild(file, args, { stdio: [first, 'fromChild', 'fromChild'], env, cwd, netns });
+    // A program that does not read its input is no failure of ours: its exit status decides.
+    if (input !== undefined) child.stdio[0]?.on('error', () => undefined).end(input);
+    return child;
+  } finally {
+    if (pipe !== undefined) closeSync(pipe);
+  }
+};
+
+/** Its exit once it has closed its output too, which may be later than its end and never is earlier. */
+const finished = async (child: Child): Promise<ChildExit> => {
+  const closed = child.stdio.slice(1).map((stream) => new Promise((resolve) => stream?.once('close', resolve)));
+  const [exit] = await Promise.all([child.exited, ...closed]);
+  return exit;
 };
 
 const failure = (file: string, args: readonly string[], result: CommandResult, signal: string | null): EngineError => {
@@ -53,25 +78,22 @@ export async function runCommand(
   options: CommandOptions = {},
 ): Promise<CommandResult> {
   throwIfAborted(options.signal);
-  for (const arg of [file, ...args]) if (arg.includes('\0')) throw invalid('command argument holds a NUL byte');
   const child = start(file, args, options);
   const limit = options.maxOutput ?? 64 << 20;
-  const output = { stdout: [] as Buffer[], stderr: [] as Buffer[] };
+  const output = [[], []] as [stdout: Buffer[], stderr: Buffer[]];
   let stopped: EngineError | undefined;
   const stop = (why: EngineError): void => {
     stopped ??= why;
     child.kill('SIGKILL');
   };
-  const collect = (name: 'stdout' | 'stderr'): void => {
+  for (const [index, chunks] of output.entries()) {
     let size = 0;
-    child[name]?.on('data', (chunk: Buffer) => {
+    child.stdio[index + 1]?.on('data', (chunk: Buffer) => {
       size += chunk.length;
       if (size > limit) stop(new EngineError('tooLarge', `${file}: more than ${limit} bytes of output`));
-      else output[name].push(chunk);
+      else chunks.push(chunk);
     });
-  };
-  collect('stdout');
-  collect('stderr');
+  }
   const onAbort = (): void =>
     stop(new EngineError('cancelled', `${file}: cancelled`, { cause: options.signal?.reason }));
   options.signal?.addEventListener('abort', onAbort, { once: true });
@@ -80,19 +102,10 @@ export async function runCommand(
       ? undefined
       : setTimeout(() => stop(new EngineError('deadline', `${file}: timed out`)), options.timeoutMs);
   try {
-    const [code, signal] = await new Promise<[number | null, string | null]>((resolve, reject) => {
-      child.once('error', (error) =>
-        reject(
-          errnoOf(error) === 'ENOENT' ? unavailable(`${file}: not installed`, { cause: error }) : wrap(file, error),
-        ),
-      );
-      child.once('close', (c, s) => resolve([c, s]));
-      // A program that does not read its input is no failure of ours: its exit status decides.
-      child.stdin?.on('error', () => undefined).end(options.stdin);
-    });
+    const { code, signal } = await finished(child);
     if (stopped !== undefined) throw stopped;
-    const text = (name: 'stdout' | 'stderr'): string => Buffer.concat(output[name]).toString('utf8');
-    const result = { stdout: text('stdout'), stderr: text('stderr'), code: code ?? -1 };
+    const [stdout, stderr] = output.map((chunks) => Buffer.concat(chunks).toString('utf8')) as [string, string];
+    const result = { stdout, stderr, code: code ?? -1 };
     if (code === null || !(options.allowExitCodes ?? [0]).includes(code)) throw failure(file, args, result, signal);
     return result;
   } finally {

@@ -17,5 +17,6 @@ export * from './proc.ts';
 export * from './process-control.ts';
 export * from './seccomp.ts';
 export * from './seqpacket.ts';
+export * from './spawn.ts';
 export { SyscallError } from './syscall-error.ts';
 export * from './xattr.ts';

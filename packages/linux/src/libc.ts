@@ -1,7 +1,11 @@
 import { createRequire } from 'node:module';
+import { memoize } from './memoize.ts';
 
 /** A C string or memory: a JavaScript string is passed as UTF-8 with a closing NUL, a buffer as it is. */
 export type Memory = string | NodeJS.ArrayBufferView | null;
+
+/** Strings closed by null, as a program's arguments. */
+type Words = readonly (string | null)[];
 
 type Call<A extends readonly unknown[]> = (...args: A) => number;
 type Fd = number;
@@ -59,6 +63,19 @@ export interface Libc {
   pidfdOpen: Call<[nr: number, pid: number, flags: number]>;
   pidfdSendSignal: Call<[nr: number, fd: Fd, signal: number, info: Memory, flags: number]>;
   umask: Call<[mask: number]>;
+  waitpid: Call<[pid: number, status: Memory, flags: number]>;
+  /** The functions of posix_spawn return an errno, or 0. */
+  posixSpawn: Call<[pid: Memory, file: Memory, actions: Memory, attributes: Memory, args: Words, environment: Words]>;
+  spawnActionsInit: Call<[actions: Memory]>;
+  spawnActionsDestroy: Call<[actions: Memory]>;
+  spawnActionsDup2: Call<[actions: Memory, from: Fd, to: Fd]>;
+  spawnActionsOpen: Call<[actions: Memory, fd: Fd, path: Memory, flags: number, mode: number]>;
+  spawnActionsChdir: Call<[actions: Memory, path: Memory]>;
+  spawnAttributesInit: Call<[attributes: Memory]>;
+  spawnAttributesDestroy: Call<[attributes: Memory]>;
+  spawnAttributesFlags: Call<[attributes: Memory, flags: number]>;
+  spawnAttributesMask: Call<[attributes: Memory, signals: Memory]>;
+  spawnAttributesDefault: Call<[attributes: Memory, signals: Memory]>;
 }
 
 /** Numbers of system calls without a libc wrapper everywhere; the same on every architecture. */
@@ -85,6 +102,7 @@ const load = (): Libc => {
   const out = 'void*';
   const u = 'uint32_t';
   const ul = 'uint64_t';
+  const words = 'const char**';
   const umount2 = int('umount2', p, 'int');
   const functions = {
     errno: () => koffi.errno(),
@@ -138,16 +156,20 @@ const load = (): Libc => {
     pidfdOpen: long('syscall', 'long', 'int', u),
     pidfdSendSignal: long('syscall', 'long', 'int', 'int', p, u),
     umask: int('umask', u),
+    waitpid: int('waitpid', 'int', out, 'int'),
+    posixSpawn: int('posix_spawnp', out, p, p, p, words, words),
+    spawnActionsInit: int('posix_spawn_file_actions_init', out),
+    spawnActionsDestroy: int('posix_spawn_file_actions_destroy', out),
+    spawnActionsDup2: int('posix_spawn_file_actions_adddup2', out, 'int', 'int'),
+    spawnActionsOpen: int('posix_spawn_file_actions_addopen', out, 'int', p, 'int', u),
+    spawnActionsChdir: int('posix_spawn_file_actions_addchdir_np', out, p),
+    spawnAttributesInit: int('posix_spawnattr_init', out),
+    spawnAttributesDestroy: int('posix_spawnattr_destroy', out),
+    spawnAttributesFlags: int('posix_spawnattr_setflags', out, 'int16_t'),
+    spawnAttributesMask: int('posix_spawnattr_setsigmask', out, p),
+    spawnAttributesDefault: int('posix_spawnattr_setsigdefault', out, p),
   };
   return functions as unknown as Libc;
-};
-
-const memoize = <T>(make: () => T): (() => T) => {
-  let made: T | undefined;
-  return () => {
-    made ??= make();
-    return made;
-  };
 };
 
 /** libc, loaded at the first call: importing this package must stay cheap for those who make no system call. */

@@ -1,7 +1,7 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
-import type { Readable, Writable } from 'node:stream';
-import { type CallOptions, errnoOf, isKind, throwIfAborted, unavailable } from '@berth/base';
+import type { Writable } from 'node:stream';
+import { type CallOptions, isKind, throwIfAborted } from '@berth/base';
+import { type Child, spawnChild } from '@berth/linux';
 import { wasOutOfMemory } from './conmon/task-files.ts';
 import type { ExitStatus, RunIo } from './oci-runtime.ts';
 import { runtimeError } from './runtime-error.ts';
@@ -20,13 +20,12 @@ const feed = async (stdin: Writable, input: AsyncIterable<Uint8Array>): Promise<
   stdin.end();
 };
 
-const exitOf = (child: ChildProcess): Promise<number> =>
-  new Promise((resolve, reject) => {
-    child.once('error', (cause) =>
-      reject(errnoOf(cause) === 'ENOENT' ? unavailable(`${child.spawnfile}: not installed`, { cause }) : cause),
-    );
-    child.once('close', (code) => resolve(code ?? 137));
-  });
+/** Once its output has ended too. */
+const exitOf = async (child: Child): Promise<number> => {
+  const closed = child.stdio.slice(1).map((stream) => new Promise((resolve) => stream?.once('close', resolve)));
+  const [{ code }] = await Promise.all([child.exited, ...closed]);
+  return code ?? 137;
+};
 
 const firstArgument = (bundle: string): string => {
   const config = JSON.parse(readFileSync(`${bundle}/config.json`, 'utf8')) as { process?: { args?: string[] } };
@@ -91,21 +90,22 @@ export async function runForeground(
   const command = firstArgument(bundle);
   const pidfile = `${bundle}/run.pid`;
   rmSync(pidfile, { force: true });
-  const child = spawn(context.path, [...context.globalArgs, 'run', '--bundle', bundle, '--pid-file', pidfile, id], {
-    stdio: [io.stdin === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+  const args = [...context.globalArgs, 'run', '--bundle', bundle, '--pid-file', pidfile, id];
+  const child = spawnChild(context.path, args, {
+    stdio: [io.stdin === undefined ? 'ignore' : 'toChild', 'fromChild', 'fromChild'],
   });
+  const [stdin, stdout, errors] = child.stdio;
   const stderr = new StderrGate(pidfile, io.stderr);
-  (child.stdout as Readable).on('data', io.stdout);
-  (child.stderr as Readable).on('data', (chunk: Buffer) => stderr.receive(chunk));
+  stdout?.on('data', io.stdout);
+  errors?.on('data', (chunk: Buffer) => stderr.receive(chunk));
   const onAbort = (): void => {
     void context.delete().catch(() => child.kill('SIGKILL'));
   };
   options.signal?.addEventListener('abort', onAbort, { once: true });
   try {
-    const feeding = io.stdin === undefined ? undefined : feed(child.stdin as Writable, io.stdin).catch(() => undefined);
-    child.stdin?.on('error', () => undefined);
+    stdin?.on('error', () => undefined);
+    if (stdin !== undefined && io.stdin !== undefined) void feed(stdin, io.stdin).catch(() => undefined);
     const exitCode = await exitOf(child);
-    void feeding;
     throwIfAborted(options.signal);
     const refusal = stderr.finish();
     if (refusal !== undefined && exitCode !== 0) throw runtimeError(refusal, 'create', command);

@@ -100,7 +100,7 @@ class Conmons implements ConmonMonitor {
 
   async #create(spec: LaunchSpec, dir: string, context: TaskContext, options: CallOptions): Promise<Task> {
     mkdirSync(context.runtimeRoot, { recursive: true, mode: 0o711 });
-    const conmon = await spawnConmon({
+    const conmon = spawnConmon({
       conmonPath: this.#conmonPath,
       containerId: spec.id,
       dir,

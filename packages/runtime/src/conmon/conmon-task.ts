@@ -89,7 +89,7 @@ export class ConmonTask extends ConmonProcess implements Task {
   async #execIn(dir: string, spec: ExecSpec, options: CallOptions): Promise<ExecStarted> {
     const processPath = `${dir}/process.json`;
     writeFileSync(processPath, encodeSpec(spec.process), { mode: 0o600 });
-    const conmon = await spawnConmon({
+    const conmon = spawnConmon({
       conmonPath: this.#context.conmonPath,
       containerId: this.id,
       dir,

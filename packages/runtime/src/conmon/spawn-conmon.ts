@@ -1,7 +1,6 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import type { Duplex } from 'node:stream';
-import { errnoOf, unavailable } from '@berth/base';
+import { type Child, spawnChild } from '@berth/linux';
 import type { RuntimeFlavour } from '../runtime-flavour.ts';
 import { SyncPipe } from './sync-pipe.ts';
 
@@ -23,7 +22,7 @@ export interface ConmonCommand {
 }
 
 export interface Conmon {
-  readonly child: ChildProcess;
+  readonly child: Child;
   readonly sync: SyncPipe;
   /** Resolves when conmon has gone. */
   readonly gone: Promise<void>;
@@ -65,45 +64,42 @@ const environmentOf = (command: ConmonCommand): Record<string, string> => ({
   ...(command.exec?.attach ? { _OCI_STARTPIPE: String(START_FD), _OCI_ATTACHPIPE: String(ATTACH_FD) } : {}),
 });
 
-const gateOf = (child: ChildProcess): NonNullable<Conmon['gate']> => {
-  const start = (child.stdio as readonly unknown[])[START_FD] as Duplex;
+const pipeOf = (child: Child, fd: number): Duplex => {
+  const pipe = child.stdio[fd];
+  if (pipe === undefined) throw new Error(`descriptor ${fd} is no pipe`);
+  return pipe;
+};
+
+const gateOf = (child: Child): NonNullable<Conmon['gate']> => {
+  const start = pipeOf(child, START_FD);
   start.on('error', () => undefined);
   start.write('1');
   return {
     release: () => void start.end('1'),
-    listening: new SyncPipe((child.stdio as readonly unknown[])[ATTACH_FD] as Duplex),
+    listening: new SyncPipe(pipeOf(child, ATTACH_FD)),
   };
 };
 
 /**
- * Starts conmon, which runs the runtime. It stays our child while we live (its end is noticed at once) and is in a
- * session of its own, so that it outlives us. Throws `unavailable` when it cannot be run.
+ * Starts conmon, which runs the runtime. It stays our child while we live (its end is noticed at once) and outlives us.
+ * Throws `unavailable` when it cannot be run.
  */
-export async function spawnConmon(command: ConmonCommand): Promise<Conmon> {
+export function spawnConmon(command: ConmonCommand): Conmon {
   const complaints = `${command.dir}/conmon.log`;
   const stderr = openSync(complaints, 'w', 0o600);
   try {
-    const child = spawn(command.conmonPath, argsOf(command), {
+    const child = spawnChild(command.conmonPath, argsOf(command), {
       cwd: command.dir,
       env: environmentOf(command),
-      stdio: ['ignore', 'ignore', stderr, 'pipe', ...(command.exec?.attach ? (['pipe', 'pipe'] as const) : [])],
+      stdio: [
+        ...(['ignore', 'ignore', stderr, 'fromChild'] as const),
+        ...(command.exec?.attach ? (['toChild', 'fromChild'] as const) : []),
+      ],
     });
-    const gone = Promise.withResolvers<void>();
-    child.once('exit', () => gone.resolve());
-    if (child.pid === undefined) {
-      const [error] = await new Promise<[Error]>((resolve) => child.once('error', (e) => resolve([e])));
-      throw unavailable(
-        errnoOf(error) === 'ENOENT'
-          ? `${command.conmonPath}: not installed`
-          : `${command.conmonPath}: ${error.message}`,
-        { cause: error },
-      );
-    }
-    child.on('error', () => undefined);
     return {
       child,
-      sync: new SyncPipe((child.stdio as readonly unknown[])[SYNC_FD] as Duplex),
-      gone: gone.promise,
+      sync: new SyncPipe(pipeOf(child, SYNC_FD)),
+      gone: child.exited.then(() => undefined),
       gate: command.exec?.attach ? gateOf(child) : undefined,
       complaint: () =>
         readFileSync(complaints, 'utf8')
