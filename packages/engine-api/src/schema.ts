@@ -3,7 +3,8 @@
  * a field with `omitempty` is {@link opt}; a slice or map that nobody set is `null`, hence {@link list} and {@link map};
  * a pointer to a struct is {@link ptr}. Request bodies use only such fields, since a client may leave anything out.
  */
-import { type Static, type TArray, type TObject, type TProperties, type TSchema, Type } from 'typebox';
+import type { Static, TArray, TObject, TProperties, TSchema } from 'typebox';
+import { Type } from './type.ts';
 
 export type { Static, TObject, TSchema };
 

@@ -1,9 +1,9 @@
-import { Type } from 'typebox';
 import { operation } from '../operation.ts';
 import { filters, flag, int, json, nullable, obj, opt, record, str, strings } from '../schema.ts';
 import { ProgressMessage } from '../schemas/common.ts';
 import { Ulimit } from '../schemas/host-config.ts';
 import { BuildPruneResponse } from '../schemas/system.ts';
+import { Type } from '../type.ts';
 
 /** `version` 1 is the classic builder, 2 BuildKit (which needs a session). A build arg of null takes its value from nowhere. */
 export const ImageBuild = operation('ImageBuild', {

@@ -1,4 +1,3 @@
-import { Type } from 'typebox';
 import { operation } from '../operation.ts';
 import { filters, flag, int, obj, opt, str } from '../schema.ts';
 import {
@@ -14,6 +13,7 @@ import {
 } from '../schemas/containers.ts';
 import { ContainerUpdateBody } from '../schemas/host-config.ts';
 import { StatsResponse } from '../schemas/stats.ts';
+import { Type } from '../type.ts';
 
 const attachQuery = obj({
   detachKeys: opt(str),

@@ -1,4 +1,3 @@
-import { Type } from 'typebox';
 import { operation } from '../operation.ts';
 import { filters, flag, int, json, obj, opt, str, strings } from '../schema.ts';
 import { IdResponse, OciPlatform, ProgressMessage } from '../schemas/common.ts';
@@ -12,6 +11,7 @@ import {
   ImageSummary,
   ImageInspect as Inspect,
 } from '../schemas/images.ts';
+import { Type } from '../type.ts';
 
 /** From API 1.48 a platform in a query is an OCI platform in JSON. */
 const platform = () => json(OciPlatform);

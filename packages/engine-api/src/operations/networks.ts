@@ -1,4 +1,3 @@
-import { Type } from 'typebox';
 import { operation } from '../operation.ts';
 import { filters, flag, obj, opt, str } from '../schema.ts';
 import {
@@ -9,6 +8,7 @@ import {
   NetworkDisconnectBody,
   NetworkPruneResponse,
 } from '../schemas/networks.ts';
+import { Type } from '../type.ts';
 
 export const NetworkList = operation('NetworkList', {
   query: obj({ filters: filters() }),

@@ -1,8 +1,8 @@
-import { Type } from 'typebox';
 import { operation } from '../operation.ts';
 import { filters, obj, opt, str, strings } from '../schema.ts';
 import { RegistryAuth } from '../schemas/common.ts';
 import { AuthResponse, DiskUsage, EventMessage, SystemInfo, Version } from '../schemas/system.ts';
+import { Type } from '../type.ts';
 
 export const SystemPing = operation('SystemPing');
 export const SystemPingHead = operation('SystemPingHead');

@@ -1,5 +1,5 @@
-import { Type } from 'typebox';
 import { anything, bool, int, obj, record, type Static, str } from '../schema.ts';
+import { Type } from '../type.ts';
 
 /** One thing the check of the data root found: `kind` names the rule, `path` is below the data root or an object's id. */
 export const FsckFinding = obj({ kind: str, path: str, message: str });

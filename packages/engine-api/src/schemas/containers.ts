@@ -1,5 +1,5 @@
-import { Type } from 'typebox';
 import { bool, int, list, map, nullable, obj, opt, ptr, record, type Static, str, strings } from '../schema.ts';
+import { Type } from '../type.ts';
 import { DriverData, OciDescriptor, Port } from './common.ts';
 import { ContainerConfig } from './config.ts';
 import { HostConfig, PortMap } from './host-config.ts';

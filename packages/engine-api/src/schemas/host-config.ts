@@ -1,5 +1,5 @@
-import { Type } from 'typebox';
 import { bool, int, list, map, nullable, obj, opt, ptr, record, type Static, str } from '../schema.ts';
+import { Type } from '../type.ts';
 
 export const PortBinding = obj({ HostIp: opt(str), HostPort: opt(str) });
 export type PortBinding = Static<typeof PortBinding>;

@@ -1,5 +1,5 @@
-import { Type } from 'typebox';
 import { bool, int, list, nullable, obj, opt, ptr, record, type Static, str, strings } from '../schema.ts';
+import { Type } from '../type.ts';
 import { DriverData, OciDescriptor, OciPlatform } from './common.ts';
 import { ImageConfig } from './config.ts';
 

@@ -1,5 +1,5 @@
-import { Type } from 'typebox';
 import { bool, int, list, map, nullable, obj, opt, ptr, record, type Static, str } from '../schema.ts';
+import { Type } from '../type.ts';
 
 export const EndpointIPAMConfig = obj({ IPv4Address: opt(str), IPv6Address: opt(str), LinkLocalIPs: list(str) });
 export type EndpointIPAMConfig = Static<typeof EndpointIPAMConfig>;

@@ -1,5 +1,5 @@
-import { Type } from 'typebox';
 import { int, list, map, nullable, obj, opt, record, type Static, str } from '../schema.ts';
+import { Type } from '../type.ts';
 
 const BlkioEntry = obj({ major: int, minor: int, op: str, value: int });
 const blkio = nullable(Type.Array(BlkioEntry));

@@ -1,5 +1,5 @@
-import { Type } from 'typebox';
 import { bool, int, list, map, nullable, obj, opt, ptr, record, type Static, str, strings } from '../schema.ts';
+import { Type } from '../type.ts';
 import { ContainerSummary } from './containers.ts';
 import { ImageSummary } from './images.ts';
 import { Volume } from './volumes.ts';

@@ -1,5 +1,5 @@
-import { Type } from 'typebox';
 import { anything, int, map, nullable, obj, opt, ptr, record, type Static, str } from '../schema.ts';
+import { Type } from '../type.ts';
 
 /** `UsageData` (bytes; -1 when unknown) is present in `system df` only. */
 export const Volume = obj({
