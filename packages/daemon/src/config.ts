@@ -34,7 +34,8 @@ export interface DaemonConfig {
   readonly maxConcurrentUploads: number;
   readonly runtimes: Readonly<Record<string, { readonly path: string; readonly args: readonly string[] }>>;
   readonly defaultRuntime: string | undefined;
-  readonly cgroupParent: string;
+  /** Undefined: one of this instance's own. */
+  readonly cgroupParent: string | undefined;
   readonly init: boolean;
   readonly initPath: string | undefined;
   readonly liveRestore: boolean;
@@ -257,7 +258,7 @@ function buildConfig(values: Values): DaemonConfig {
     maxConcurrentUploads: number('max-concurrent-uploads', 5) || 5,
     runtimes: runtimes(values.get('add-runtime')),
     defaultRuntime: text('default-runtime'),
-    cgroupParent: text('cgroup-parent') ?? 'berth',
+    cgroupParent: text('cgroup-parent'),
     init: bool('init', false),
     initPath: text('init-path'),
     liveRestore: bool('live-restore', false),

@@ -7,7 +7,7 @@ import { openContentStore } from '@berth/content';
 import { createEngineServer, type EngineServices } from '@berth/engine-server';
 import type { HttpServer } from '@berth/http';
 import { createImageService, createLayerTools } from '@berth/images';
-import { detectCgroups } from '@berth/linux';
+import { detectCgroups, removeEmptyCgroup } from '@berth/linux';
 import { createNetworkService } from '@berth/networks';
 import { createRegistryClient } from '@berth/registry-client';
 import { createConmonMonitor, detectHostFacts, type OciRuntime } from '@berth/runtime';
@@ -61,6 +61,9 @@ export async function startEngine(config: DaemonConfig, logger: Logger): Promise
   const runtimes = await createRuntimes(config, paths.execRoot, logger);
   const host = detectHostFacts();
   const cgroups = detectCgroups();
+  const cgroupParent = config.cgroupParent ?? ownCgroup(paths);
+  // One that was asked for by name may be somebody else's too.
+  if (config.cgroupParent === undefined) undo.defer(() => removeEmptyCgroup(cgroups, `/${cgroupParent}`));
   // Images must know which of them are in use, containers are made from images: each reaches the other through here.
   const late: { containers?: ContainerService } = {};
   const collector = undo.use(
@@ -118,7 +121,7 @@ export async function startEngine(config: DaemonConfig, logger: Logger): Promise
     defaults: {
       logDriver: config.logDriver,
       logOptions: config.logOptions,
-      cgroupParent: config.cgroupParent,
+      cgroupParent,
       init: config.init,
       shmSize: config.shmSize,
       ulimits: config.defaultUlimits,
@@ -138,7 +141,7 @@ export async function startEngine(config: DaemonConfig, logger: Logger): Promise
     runtime: defaultRuntime(runtimes),
     decompress: (source, options) => layerTools.decompress(source, options),
     workRoot: paths.scratch,
-    cgroupParent: `/${config.cgroupParent}`,
+    cgroupParent: `/${cgroupParent}`,
     collect,
   });
   await builds.recover();
@@ -243,6 +246,12 @@ function bridgeOptions(
     ipMasq: config.ipMasq,
     ...(config.addressPools.length > 0 ? { defaultAddressPools: config.addressPools } : {}),
   };
+}
+
+/** Two daemons on one host have groups of their own, as they have bridges of their own. */
+function ownCgroup(paths: DaemonPaths): string {
+  const instance = instanceName(paths);
+  return instance === 'berth' ? 'berth' : `berth-${instance}`;
 }
 
 function defaultRuntime(runtimes: Runtimes): OciRuntime {

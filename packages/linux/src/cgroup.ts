@@ -62,6 +62,17 @@ export function removeCgroup(layout: CgroupLayout, path: string): boolean {
   return cgroupDirectories(layout, path).map(removeDirectory).every(Boolean);
 }
 
+/** Removes the group where it is empty: no processes, no groups below. */
+export function removeEmptyCgroup(layout: CgroupLayout, path: string): void {
+  for (const dir of cgroupDirectories(layout, path)) {
+    try {
+      rmdirSync(dir);
+    } catch (error) {
+      if (!['ENOENT', 'EBUSY', 'ENOTEMPTY'].includes(errnoOf(error) ?? '')) throw error;
+    }
+  }
+}
+
 const removeDirectory = (dir: string): boolean => {
   try {
     for (const entry of readdirSync(dir, { withFileTypes: true }))
