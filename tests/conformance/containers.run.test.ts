@@ -426,6 +426,28 @@ berthOnly('docker run, where dockerd 20.10 differs or can not here', (under) => 
     assert.equal(out, 'docker-init');
   });
 
+  test('--ipc host; what is not there yet says so', async () => {
+    const { berth } = under;
+    const refusal = async (...flags: readonly string[]): Promise<string> =>
+      (await berth.docker(['create', '--network', 'none', ...flags, 'busybox', 'true'])).stderr;
+    const netns = ['run', '--rm', '--network', 'none', '--ipc', 'host', 'busybox', 'readlink', '/proc/self/ns/ipc'];
+    assert.equal(await berth.ok(netns), (await run('readlink', ['/proc/self/ns/ipc'])).stdout.trim());
+    assert.match(await refusal('--ipc', 'shareable'), /sharing IPC between containers is not implemented/);
+    assert.match(await refusal('--ipc', 'container:x'), /sharing IPC between containers is not implemented/);
+    assert.match(await refusal('--mount', 'type=image,src=busybox,dst=/x'), /mounts of type image are not implemented/);
+    assert.match(await refusal('--log-driver', 'syslog'), /no log driver named 'syslog' is registered/);
+    assert.match(await refusal('--storage-opt', 'size=1g'), /--storage-opt is supported only for/);
+    assert.match(await refusal('--isolation', 'hyperv'), /invalid isolation/);
+  });
+
+  test('out of memory: said by inspect and by an event', async () => {
+    const { berth } = under;
+    const flags = ['--name', 'hungry', '--network', 'none', '--memory', '20m', '--memory-swap', '20m'];
+    await berth.docker(['run', ...flags, 'busybox', 'tail', '/dev/zero']);
+    assert.equal(await berth.ok(['inspect', '-f', '{{.State.OOMKilled}} {{.State.ExitCode}}', 'hungry']), 'true 137');
+    await berth.ok(['rm', 'hungry']);
+  });
+
   test('--annotation, --platform of another machine', async () => {
     const { berth } = under;
     const id = await berth.ok(['create', '--annotation', 'x=y', '--network', 'none', 'busybox', 'true']);

@@ -15,7 +15,7 @@ import { type PlannedMount, planMounts } from './mount-points.ts';
 import { checkName, generateName } from './names.ts';
 import { containerDirectory, logPath } from './paths.ts';
 import type { ContainerRecord, ContainerSettings, EndpointSettings, HostSettings } from './types.ts';
-import { validateCreate } from './validate.ts';
+import { validateCreate, validateEndpoints } from './validate.ts';
 
 export interface CreateContainer {
   readonly name?: string;
@@ -39,6 +39,7 @@ export async function create(
   if (input.settings.image === '') throw invalid('config cannot be empty in order to create a container');
   const given = input.name ? checkName(input.name) : undefined;
   validateCreate(input.settings, input.host);
+  validateEndpoints(input.networking);
   checkLinks(deps.store, input.host);
   if (given !== undefined) deps.store.assertNameFree(given);
   const image = await deps.images.resolve(input.settings.image, {

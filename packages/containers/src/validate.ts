@@ -1,9 +1,9 @@
 import { cpus } from 'node:os';
-import { invalid, messageOf } from '@berth/base';
+import { invalid, messageOf, notImplemented } from '@berth/base';
 import { parseLogConfig } from '@berth/logs';
 import { normalizeCapability } from '@berth/runtime';
 import { parseHostPorts, parsePort } from './network.ts';
-import type { ContainerSettings, HostSettings, RestartPolicy } from './types.ts';
+import type { ContainerSettings, EndpointSettings, HostSettings, RestartPolicy } from './types.ts';
 
 const NAMED_RESTARTS = new Set(['', 'no', 'always', 'unless-stopped', 'on-failure']);
 
@@ -67,6 +67,11 @@ export function validateRestart(policy: RestartPolicy | undefined, autoRemove: b
     throw invalid("can't create 'AutoRemove' container with restart policy");
 }
 
+export function validateEndpoints(networking: Readonly<Record<string, EndpointSettings>>): void {
+  for (const { ipamConfig } of Object.values(networking))
+    if ((ipamConfig?.linkLocalIPs ?? []).length > 0) throw notImplemented('link-local addresses are not implemented');
+}
+
 function validateCapabilities(host: HostSettings): void {
   for (const [names, field] of [
     [host.capAdd, 'CapAdd'],
@@ -89,6 +94,10 @@ function validateNamespaces(host: HostSettings): void {
     if (!value || value === 'host' || value === 'private' || value === 'shareable' || value === 'none') continue;
     if (!/^container:.+/.test(value)) throw invalid(`invalid ${what} mode: ${value}`);
   }
+  if (/^(shareable|container:)/.test(host.ipcMode ?? ''))
+    throw notImplemented(
+      `IPC mode ${host.ipcMode}: sharing IPC between containers is not implemented, "private" and "host" are`,
+    );
   if (host.utsMode && host.utsMode !== 'host') throw invalid(`invalid UTS mode: ${host.utsMode}`);
   if (host.cgroupnsMode && !['host', 'private'].includes(host.cgroupnsMode))
     throw invalid(`invalid cgroup namespace mode: ${host.cgroupnsMode}`);

@@ -16,10 +16,13 @@ const shmMount = (input: SpecInput): RuntimeMount => {
   };
 };
 
-const mqueueMount = (input: SpecInput): RuntimeMount =>
-  input.namespaces?.ipc === 'host'
-    ? { destination: '/dev/mqueue', type: 'bind', source: '/dev/mqueue', options: ['rbind', 'rprivate'] }
-    : { destination: '/dev/mqueue', type: 'mqueue', source: 'mqueue', options: ['nosuid', 'noexec', 'nodev'] };
+/** Mounted anew also with the host's IPC namespace, whose queues it then shows: the host need not have it mounted. */
+const MQUEUE: RuntimeMount = {
+  destination: '/dev/mqueue',
+  type: 'mqueue',
+  source: 'mqueue',
+  options: ['nosuid', 'noexec', 'nodev'],
+};
 
 /** What every container has mounted, in order. */
 export function defaultMounts(input: SpecInput): readonly RuntimeMount[] {
@@ -45,7 +48,7 @@ export function defaultMounts(input: SpecInput): readonly RuntimeMount[] {
       source: 'cgroup',
       options: [access, 'nosuid', 'noexec', 'nodev', ...(access === 'rw' ? [] : ['relatime'])],
     },
-    mqueueMount(input),
+    MQUEUE,
     shmMount(input),
   ];
 }
