@@ -55,7 +55,7 @@ class Screen {
   }
 
   show(message: ProgressMessage): void {
-    const width = this.#output.columns ?? 80;
+    const width = this.#output.columns || 80;
     const text = lineOf(message, width).slice(0, width);
     const { id, progressDetail } = message;
     if (id === undefined || progressDetail === undefined) {

@@ -34,8 +34,11 @@ async function addressOptions(address: Address): Promise<RequestOptions> {
   const { hostname, port, tls } = address;
   if (tls === undefined) return { host: hostname, port };
   const { connect } = await import('node:tls');
+  const { isIP } = await import('node:net');
   const { verify = true, ...material } = tls;
-  const options = { ...material, host: hostname, port, servername: hostname, rejectUnauthorized: verify };
+  // TLS has no way to ask for an address by name; the certificate is checked against the host all the same.
+  const named = isIP(hostname) === 0 ? { servername: hostname } : {};
+  const options = { ...material, host: hostname, port, rejectUnauthorized: verify, ...named };
   const createConnection = (): Duplex => connect(options);
   return { host: hostname, port, createConnection };
 }
