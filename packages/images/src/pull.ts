@@ -1,4 +1,4 @@
-import { type CallOptions, invalid, notFound, shortId, throwIfAborted, tooLarge } from '@berth/base';
+import { type CallOptions, invalid, messageOf, notFound, shortId, throwIfAborted, tooLarge } from '@berth/base';
 import {
   chainIds,
   type Descriptor,
@@ -15,9 +15,11 @@ import {
   type Platform,
   parseReference,
   type Reference,
+  type Resolver,
   selectManifests,
   withDefaultTag,
 } from '@berth/oci';
+import { isRateLimited } from '@berth/registry-client';
 import type { ImageContext } from './context.ts';
 import { checkedDiffIds, isContainerImage } from './documents.ts';
 import { emitTransfer } from './events.ts';
@@ -53,7 +55,7 @@ export async function pull(context: ImageContext, name: string, options: PullOpt
   const reference = withDefaultTag(parseReference(name));
   const repository = context.registry.repository(reference, credentialOf(options));
   const tagOrDigest = reference.digest ?? reference.tag ?? 'latest';
-  const target = bare(await repository.resolve(tagOrDigest, options));
+  const target = await resolveTarget(context, reference, repository, options);
   options.onProgress?.({ type: 'message', id: tagOrDigest, text: `Pulling from ${reference.path}` });
   if (reference.digest !== undefined && target.digest !== reference.digest)
     throw invalid(`the registry answered ${target.digest} when asked for ${reference.digest}`);
@@ -81,6 +83,27 @@ export async function pullAll(
     results.push(await pull(context, familiarString({ ...reference, tag }), options));
   if (results.length === 0) throw notFound(`no tags found for ${name}`);
   return results;
+}
+
+/**
+ * What the registry has under a name. A registry that counts requests and has had enough of ours does not keep anybody
+ * from working with what is stored: that is taken, and said.
+ */
+async function resolveTarget(
+  context: ImageContext,
+  reference: Reference,
+  repository: Resolver,
+  options: PullOptions,
+): Promise<Descriptor> {
+  try {
+    return bare(await repository.resolve(reference.digest ?? reference.tag ?? 'latest', options));
+  } catch (error) {
+    const stored = isRateLimited(error) ? context.records.get(recordNameOf(reference)) : undefined;
+    if (stored === undefined) throw error;
+    const text = `The registry refuses for now: ${messageOf(error)}. Using the image that is stored; it may be out of date.`;
+    options.onProgress?.({ type: 'message', text });
+    return bare(stored.target);
+  }
 }
 
 export const credentialOf = ({ credential }: PullOptions): { readonly credential?: RegistryCredential } =>
