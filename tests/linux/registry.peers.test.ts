@@ -7,7 +7,18 @@ import { connect, createServer } from 'node:net';
 import { delimiter, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { promisify } from 'node:util';
-import { copyGraph, createMemoryTarget, decodeManifest, readAll } from '@berth/oci';
+import { gzipSync } from 'node:zlib';
+import {
+  copyGraph,
+  createMemoryTarget,
+  type Descriptor,
+  decodeManifest,
+  digestOf,
+  MEDIA_TYPES,
+  readAll,
+  streamOf,
+  type Target,
+} from '@berth/oci';
 import { pushRandomImage, targetContract } from '@berth/oci/contract';
 import { createRegistryClient } from '@berth/registry-client';
 import { startRegistry } from '@berth/registry-server';
@@ -172,3 +183,54 @@ test('skopeo copies in, inspects, copies out and deletes, bit by bit', {
   await run('skopeo', ['delete', '--tls-verify=false', `docker://${registry.host}/third:latest`]);
   await assert.rejects(third.resolve('latest'), { kind: 'notFound' });
 });
+
+const docker = onPath('docker');
+
+test('docker manifest makes, pushes and reads an index; its parts stay what they were', {
+  skip: docker === undefined && 'the docker command is not installed',
+}, async (context) => {
+  const { registry, client, root } = await ours(context);
+  const repository = client.repository(`${registry.host}/multi`);
+  const parts: string[] = [];
+  for (const architecture of ['amd64', 'arm64']) {
+    const { manifest } = await pushPlatformImage(repository, architecture);
+    await repository.tag(manifest, architecture);
+    parts.push(manifest.digest);
+  }
+  const env = { ...process.env, DOCKER_CONFIG: join(root, 'docker') };
+  const dockerManifest = (...args: readonly string[]) => run('docker', ['manifest', ...args], { env, timeout: 20_000 });
+  const name = `${registry.host}/multi:all`;
+  const names = ['amd64', 'arm64'].map((tag) => `${registry.host}/multi:${tag}`);
+  await dockerManifest('create', '--insecure', name, ...names);
+  await dockerManifest('annotate', name, names[1] ?? '', '--variant', 'v8');
+  const pushed = await dockerManifest('push', '--insecure', name);
+  assert.equal((await repository.resolve('all')).digest, pushed.stdout.trim());
+  const index = decodeManifest(await readAll(await repository.fetch(await repository.resolve('all')), 1e6));
+  assert.ok(index.kind === 'index');
+  assert.deepEqual(index.index.manifests.map(({ digest }) => digest).sort(), [...parts].sort());
+  assert.equal(index.index.manifests.find(({ digest }) => digest === parts[1])?.platform?.variant, 'v8');
+  const read = await dockerManifest('inspect', '--insecure', name);
+  assert.equal((JSON.parse(read.stdout) as { manifests: unknown[] }).manifests.length, 2);
+  // The same index goes on to another repository and comes back bit by bit.
+  const copy = client.repository(`${registry.host}/copy`);
+  const root2 = await repository.resolve('all');
+  await copyGraph(repository, copy, root2);
+  await copy.tag(root2, 'all');
+  assert.deepEqual(await copy.resolve('all'), root2);
+});
+
+const pushPlatformImage = async (target: Target, architecture: string): Promise<{ readonly manifest: Descriptor }> => {
+  const put = async (mediaType: string, bytes: Uint8Array): Promise<Descriptor> => {
+    const descriptor = { mediaType, digest: digestOf(bytes), size: bytes.byteLength };
+    await target.push(descriptor, streamOf(bytes));
+    return descriptor;
+  };
+  const layer = await put(MEDIA_TYPES.dockerLayerGzip, gzipSync(Buffer.from(`layer of ${architecture}`)));
+  const config = await put(
+    MEDIA_TYPES.dockerConfig,
+    Buffer.from(JSON.stringify({ architecture, os: 'linux', rootfs: { type: 'layers', diff_ids: [layer.digest] } })),
+  );
+  const mediaType = MEDIA_TYPES.dockerManifest;
+  const manifest = { schemaVersion: 2, mediaType, config, layers: [layer] };
+  return { manifest: await put(mediaType, Buffer.from(JSON.stringify(manifest))) };
+};
