@@ -171,11 +171,13 @@ describe('ways to the daemon', { concurrency: 1, skip: missing('openssl'), timeo
     const docker = await daemon.docker(['pull', '-q', name], { env });
     assert.equal(docker.code, 0, docker.stderr);
 
-    const [script, words] = onTerminal(BERTH, ['push', name]);
+    assert.equal((await berth(['rmi', '-f', name, 'busybox', `${registry.host}/a/b@${digest}`], env)).code, 0);
+    const [script, words] = onTerminal(BERTH, ['pull', name]);
     const shown = await run(script, words, { env: { ...clean, ...env, BERTH_NODE: process.execPath, TERM: 'xterm' } });
     assert.equal(shown.code, 0, shown.stdout);
     assert.ok(shown.stdout.includes('\x1b[1A'), JSON.stringify(shown.stdout));
 
+    assert.equal((await berth(['tag', name, 'busybox'], env)).code, 0);
     assert.match((await berth(['logout', registry.host], env)).stdout, /Removing login credentials/);
     assert.deepEqual(JSON.parse(await readFile(config, 'utf8')).auths, {});
     await store[Symbol.asyncDispose]();

@@ -21,7 +21,7 @@ export async function showProgress(
   for await (const message of messages) {
     if (message.error !== undefined) throw new ExitError(message.errorDetail?.code || 1, message.error);
     if (message.aux !== undefined) onAux?.(message.aux);
-    if (quiet) continue;
+    if (quiet || (message.stream === undefined && message.status === undefined)) continue;
     if (message.stream !== undefined) output.write(message.stream);
     else if (screen !== undefined) screen.show(message);
     else if (message.status !== undefined && !isTransfer(message)) output.write(`${lineOf(message, 0)}\n`);
@@ -56,13 +56,14 @@ class Screen {
 
   show(message: ProgressMessage): void {
     const width = this.#output.columns || 80;
-    const text = lineOf(message, width).slice(0, width);
     const { id, progressDetail } = message;
     if (id === undefined || progressDetail === undefined) {
       this.#lines.clear();
-      this.#output.write(`${text}\n`);
+      this.#output.write(`${lineOf(message, width)}\n`);
       return;
     }
+    // A line that wraps could not be drawn over.
+    const text = lineOf(message, width).slice(0, width);
     const known = this.#lines.get(id);
     if (known === undefined) {
       this.#lines.set(id, this.#lines.size);

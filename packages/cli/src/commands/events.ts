@@ -18,19 +18,26 @@ export const command = define({
     const time = (given: string | undefined) => (given === undefined ? undefined : parseTime(given));
     const query = { since: time(flags.since), until: time(flags.until), filters: filtersOf(flags.filter) };
     const { compileTemplate } = await import('../template/evaluate.ts');
-    const show =
-      flags.format === undefined ? lineOf : flags.format === 'json' ? JSON.stringify : compileTemplate(flags.format);
-    for await (const event of await (await context.client()).call('SystemEvents', { query }))
-      context.print(show(event));
+    const template = flags.format === undefined || flags.format === 'json' ? undefined : compileTemplate(flags.format);
+    const { createInterface } = await import('node:readline');
+    const { body } = await (await context.client()).open('SystemEvents', { query });
+    for await (const line of createInterface({ input: body, crlfDelay: Number.POSITIVE_INFINITY })) {
+      if (line.trim() === '') continue;
+      const event = JSON.parse(line) as EventMessage;
+      if (flags.format === 'json') context.print(line);
+      else context.print(template?.(event) ?? lineOf(event, exactNanos(line)));
+    }
     return 0;
   },
 });
 
-function lineOf({ Type, Action, Actor, time, timeNano }: EventMessage): string {
+/** The last nine digits of the time, from the text: a number of that size has lost some of them. */
+const exactNanos = (line: string): string => /"timeNano":\d*(\d{9})\b/.exec(line)?.[1] ?? '000000000';
+
+function lineOf({ Type, Action, Actor, time }: EventMessage, nanos: string): string {
   const attributes = Object.entries(Actor.Attributes ?? {})
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([key, value]) => `${key}=${value}`);
-  const nanos = String(Math.trunc(timeNano) % 1e9).padStart(9, '0');
   const stamp = `${new Date(time * 1000).toISOString().slice(0, 19)}.${nanos}Z`;
   return `${stamp} ${Type} ${Action} ${Actor.ID}${attributes.length === 0 ? '' : ` (${attributes.join(', ')})`}`;
 }
