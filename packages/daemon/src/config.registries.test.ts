@@ -22,6 +22,13 @@ test('mirrors of any registry come from "registries"', (context) => {
   assert.throws(() => parse(context, { registries: { 'quay.io': [] } }), /must be an object like/);
 });
 
+test('parallel ranges are a small number', (context) => {
+  const parsed = parse(context, { registries: { a: { 'parallel-ranges': 4 } } }).registries;
+  assert.deepEqual(parsed, { a: { mirrors: [], parallelRanges: 4 } });
+  for (const bad of [0, 9, 1.5, '4'])
+    assert.throws(() => parse(context, { registries: { a: { 'parallel-ranges': bad } } }), /from 1 to 8/);
+});
+
 test('proxies: flag before file before environment, credentials in no error', (context) => {
   const file = { proxies: { 'http-proxy': 'http://file:1', 'https-proxy': 'http://me:secret@file:2' } };
   const both = parse(context, file, '--http-proxy', 'http://flag:1', '--no-proxy', 'a,b');

@@ -1,7 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { errnoOf, invalid, type LogLevel, wrap } from '@berth/base';
 import { parseSize } from '@berth/containers';
-import { type ProxySettings, parseMirror, parseProxy, proxiesFromEnvironment } from '@berth/registry-client';
+import {
+  type ProxySettings,
+  parseMirror,
+  parseProxy,
+  proxiesFromEnvironment,
+  type RegistrySettings,
+} from '@berth/registry-client';
 import { Command, Option } from 'commander';
 import { FLAGS, type FlagSpec } from './flags.ts';
 
@@ -27,7 +33,7 @@ export interface DaemonConfig {
   readonly insecureRegistries: readonly string[];
   readonly registryMirrors: readonly string[];
   /** By `host[:port]` or `docker.io`. */
-  readonly registries: Readonly<Record<string, { readonly mirrors: readonly string[] }>>;
+  readonly registries: Readonly<Record<string, RegistrySettings>>;
   /** URLs, which may hold a password: never to be logged or answered as they are. */
   readonly proxies: ProxySettings;
   readonly maxConcurrentDownloads: number;
@@ -285,11 +291,14 @@ function mirror(given: unknown): string {
 function registries(value: Value | undefined): DaemonConfig['registries'] {
   if (value === undefined) return {};
   const each = Object.entries(isObject(value) ? value : {}).map(([domain, settings]) => {
-    const { mirrors = [], ...others } = isObject(settings) ? settings : { mirrors: undefined, '': '' };
+    const { mirrors = [], 'parallel-ranges': ranges, ...others } = isObject(settings) ? settings : { '': '' };
     const [unknown] = Object.keys(others);
+    if (ranges !== undefined && !(typeof ranges === 'number' && Number.isInteger(ranges) && ranges >= 1 && ranges <= 8))
+      throw invalid(`registries: parallel-ranges of ${JSON.stringify(domain)} must be a number from 1 to 8`);
     if (unknown !== undefined || !Array.isArray(mirrors))
       throw invalid(`registries: ${JSON.stringify(domain)} must be an object like {"mirrors": ["https://host"]}`);
-    return [domain, { mirrors: mirrors.map(mirror) }] as const;
+    const parallel = typeof ranges === 'number' ? { parallelRanges: ranges } : {};
+    return [domain, { mirrors: mirrors.map(mirror), ...parallel }] as const;
   });
   return Object.fromEntries(each);
 }

@@ -342,3 +342,35 @@ test('challenges are parsed, malformed ones are survived', () => {
   for (const text of ['', ',,,', '"', 'Bearer realm="', '='.repeat(10_000)])
     assert.ok(Array.isArray(parseChallenges(text)));
 });
+
+test('parallel ranges: every byte once and in order, one that breaks is mended, no ranges no parallel', async (context) => {
+  const seen: { starts: number[]; atOnce: number; most: number } = { starts: [], atOnce: 0, most: 0 };
+  const mode = { ranges: true };
+  const host = await serve(context, (request, response) => {
+    const found = /bytes=(\d+)-(\d+)?/.exec(request.headers.range ?? '');
+    const start = mode.ranges ? Number(found?.[1] ?? 0) : 0;
+    const end = mode.ranges && found?.[2] !== undefined ? Number(found[2]) + 1 : bytes.length;
+    seen.starts.push(start);
+    seen.most = Math.max(seen.most, ++seen.atOnce);
+    const partial = mode.ranges && found !== null;
+    response.writeHead(partial ? 206 : 200, {
+      'content-length': end - start,
+      ...(partial ? { 'content-range': `bytes ${start}-${end - 1}/${bytes.length}` } : {}),
+    });
+    setTimeout(() => {
+      seen.atOnce--;
+      const cut = mode.ranges && seen.starts.length === 5;
+      if (cut) response.write(bytes.subarray(start, start + 100), () => setTimeout(() => response.destroy(), 2));
+      else response.end(bytes.subarray(start, end));
+    }, 10);
+  });
+  const client = clientFor(context, { parallel: { connections: 3, partBytes: 30_000, minBytes: 100_000 } });
+  assert.ok(Buffer.from(await download(client, host)).equals(bytes));
+  assert.equal(seen.most, 3);
+  const part = await client.repository(`${host}/a`).fetch(blob, { range: { start: 12_345, end: 150_000 } });
+  assert.ok(Buffer.from(await readAll(part, 1e6)).equals(bytes.subarray(12_345, 150_000)));
+  mode.ranges = false;
+  seen.starts.length = 0;
+  assert.ok(Buffer.from(await download(client, host)).equals(bytes));
+  assert.deepEqual(seen.starts, [0]);
+});

@@ -4,6 +4,7 @@ import { createDispatchers } from './dispatchers.ts';
 import { endpointsOf, isInsecure, isListed, parseMirror } from './endpoints.ts';
 import { isUnreachable } from './failures.ts';
 import { DEFAULT_TRANSFER_LIMITS, type RegistryClientOptions, type RegistryCredential } from './options.ts';
+import { DEFAULT_PARALLEL, type ParallelRanges } from './parallel-ranges.ts';
 import { parseProxy } from './proxies.ts';
 import { createRepository, type Repository } from './repository.ts';
 import { createSession, type Session } from './session.ts';
@@ -82,6 +83,11 @@ export function createRegistryClient(options: RegistryClientOptions = {}): Regis
     };
   };
 
+  const parallelOf = (domain: string): ParallelRanges => {
+    const { parallelRanges } = (Object.hasOwn(options.registries ?? {}, domain) && options.registries?.[domain]) || {};
+    const own = parallelRanges === undefined ? {} : { connections: Math.min(8, Math.max(1, parallelRanges)) };
+    return { ...DEFAULT_PARALLEL, ...options.parallel, ...own };
+  };
   const distrusted = new Set<string>();
   const endpointOptions = { insecureRegistries, mirrors, registries: options.registries ?? {} };
   const sessionsOf = (domain: string, given: RegistryCredential | undefined): readonly Session[] =>
@@ -117,6 +123,7 @@ export function createRegistryClient(options: RegistryClientOptions = {}): Regis
         logger,
         chunkBytes,
         distrusted,
+        parallel: parallelOf(parsed.domain),
       });
     },
     async login(address, credential, call = {}) {

@@ -1,4 +1,5 @@
 import type { CallOptions, Logger } from '@berth/base';
+import type { ParallelRanges } from './parallel-ranges.ts';
 import type { ProxySettings } from './proxies.ts';
 
 /** What a user logged in with; structurally the image service's credential. */
@@ -44,6 +45,8 @@ export interface RegistrySettings {
    * path goes before `/v2/`.
    */
   readonly mirrors?: readonly string[];
+  /** Connections for one big blob, 1 to 8. */
+  readonly parallelRanges?: number;
 }
 
 export interface RegistryClientOptions {
@@ -58,6 +61,8 @@ export interface RegistryClientOptions {
   readonly proxies?: ProxySettings;
   /** Directories with `<host[:port]>/{*.crt,*.cert,*.key}`, default `/etc/berth/certs.d`, `/etc/docker/certs.d`. */
   readonly certificateDirectories?: readonly string[];
+  /** How big blobs are fetched from registries that `registries` says nothing about; one connection by default. */
+  readonly parallel?: Partial<ParallelRanges>;
   readonly userAgent?: string;
   readonly logger?: Logger;
   readonly limits?: Partial<TransferLimits>;

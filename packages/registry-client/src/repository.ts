@@ -24,6 +24,7 @@ import { isBusy, isUnreachable, wasAnswered } from './failures.ts';
 import { type FetchedManifest, getManifest, headManifest, putManifest } from './manifests.ts';
 import type { TransferLimits } from './options.ts';
 import { pages } from './pages.ts';
+import { inParallel, type OpenPart, type ParallelRanges } from './parallel-ranges.ts';
 import { addReferrer, referrerEntry, referrersTag } from './referrers-tag.ts';
 import { isPassing } from './retry.ts';
 import type { Session } from './session.ts';
@@ -49,6 +50,7 @@ export interface RepositoryContext {
   readonly chunkBytes: number | undefined;
   /** Mirrors that sent wrong bytes: `<base> <digest>`. */
   readonly distrusted: Set<string>;
+  readonly parallel: ParallelRanges;
 }
 
 interface WatchedSource extends BlobSource {
@@ -200,9 +202,13 @@ export function createRepository(context: RepositoryContext): Repository {
     return [...contributors].some(({ endpoint }) => endpoint.mirror) ? judged(stream, descriptor, distrust) : stream;
   };
 
-  const openBlobs = (descriptor: Descriptor, end: number | undefined, options: CallOptions): WatchedSource => {
+  const openBlobs = (
+    descriptor: Descriptor,
+    end: number | undefined,
+    options: CallOptions,
+    contributors = new Set<Session>(),
+  ): WatchedSource => {
     let current: Session | undefined;
-    const contributors = new Set<Session>();
     return {
       contributors,
       open: async (start) => {
@@ -245,10 +251,34 @@ export function createRepository(context: RepositoryContext): Repository {
         const { bytes } = await fetchManifest(descriptor, { signal });
         return streamOf(bytes.subarray(range?.start ?? 0, range?.end));
       }
-      const source = openBlobs(descriptor, range?.end, { signal });
-      const first = await source.open(range?.start ?? 0);
-      const stream = blobStream(first, descriptor, source, { ...options, limits, logger });
-      return range === undefined ? watchMirrors(stream, descriptor, source.contributors) : stream;
+      const whole = openBlobs(descriptor, range?.end, { signal });
+      const start = range?.start ?? 0;
+      const end = Math.min(range?.end ?? descriptor.size, descriptor.size);
+      const { parallel } = context;
+      if (parallel.connections > 1 && end - start >= parallel.minBytes) {
+        const contributors = new Set<Session>();
+        const firstEnd = start + parallel.partBytes;
+        const source = openBlobs(descriptor, firstEnd, { signal }, contributors);
+        const first = await source.open(start);
+        // A registry that answers with everything gets to send everything.
+        if (first.statusCode !== 206) return blobStream(first, descriptor, whole, { ...options, limits, logger });
+        const given: { stream?: ByteStream } = {
+          stream: blobStream(first, descriptor, source, { range: { start, end: firstEnd }, limits, logger, signal }),
+        };
+        const open: OpenPart = async (from, to, call) => {
+          const { stream } = given;
+          delete given.stream;
+          if (stream !== undefined) return stream;
+          const part = openBlobs(descriptor, to, call, contributors);
+          const response = await part.open(from);
+          return blobStream(response, descriptor, part, { range: { start: from, end: to }, limits, logger, ...call });
+        };
+        const stream = inParallel(start, end, open, parallel, { signal });
+        return range === undefined ? watchMirrors(stream, descriptor, contributors) : stream;
+      }
+      const first = await whole.open(start);
+      const stream = blobStream(first, descriptor, whole, { ...options, limits, logger });
+      return range === undefined ? watchMirrors(stream, descriptor, whole.contributors) : stream;
     },
 
     async exists(descriptor, options = {}) {
