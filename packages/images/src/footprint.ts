@@ -14,22 +14,35 @@ export interface Part extends NodeRef {
  * not pulled is left out. A manifest that names itself, or others in a circle, is visited once.
  */
 export async function footprint(context: ImageContext, target: Digest): Promise<readonly Part[]> {
+  return (await measure(context, target)).parts;
+}
+
+/** The footprint, and whether it is all there could be: nothing that the image names is missing. */
+export async function measure(
+  context: ImageContext,
+  target: Digest,
+): Promise<{ readonly parts: readonly Part[]; readonly whole: boolean }> {
   const parts = new Map<string, Part>();
+  let whole = true;
   const queue: Digest[] = [target];
   for (let digest = queue.pop(); digest !== undefined; digest = queue.pop()) {
     const info = context.content.stat(digest);
+    if (!info) whole = false;
     if (!info || parts.has(digest)) continue;
     parts.set(digest, { kind: 'blob', key: digest, bytes: info.size });
     const document = await context.documents.tryManifest(digest);
     if (!document) continue;
     queue.push(...childrenOf(document).map((child) => child.digest));
     for (const chainId of await chainOf(context, document)) {
-      if (!context.snapshotter.stat(chainId)) continue;
+      if (!context.snapshotter.stat(chainId)) {
+        whole = false;
+        continue;
+      }
       const { bytes } = await context.snapshotter.usage(chainId);
       parts.set(`snapshot ${chainId}`, { kind: 'snapshot', key: chainId, bytes });
     }
   }
-  return [...parts.values()];
+  return { parts: [...parts.values()], whole };
 }
 
 /** Chain IDs of the layers of a stored image manifest; none for an index or an artifact. */

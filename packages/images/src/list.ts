@@ -2,7 +2,7 @@ import { type CallOptions, isKind } from '@berth/base';
 import type { Descriptor, Digest, ImageConfigDocument } from '@berth/oci';
 import type { ImageContext } from './context.ts';
 import { findImage } from './find.ts';
-import { footprint, type Part, totalBytes } from './footprint.ts';
+import { measure, type Part, totalBytes } from './footprint.ts';
 import { dateOf } from './history.ts';
 import type { ImageSummary, ListOptions } from './image-service.ts';
 import { imageFilter } from './list-filters.ts';
@@ -58,8 +58,12 @@ export function groupByTarget(context: ImageContext): ReadonlyMap<Digest, NamedT
   return images;
 }
 
-/** What takes reading blobs and asking for sizes; right for as long as no blob and no layer comes or goes. */
+/**
+ * What takes reading blobs and asking for sizes. Of an image that is whole it stays right for as long as the image has a
+ * name, since nothing of it may go; of one with pieces missing until any blob or layer comes.
+ */
 export interface KnownSummary {
+  readonly whole: boolean;
   readonly generation: string;
   readonly parts: readonly Part[];
   readonly size: number;
@@ -70,10 +74,11 @@ export interface KnownSummary {
 async function known(context: ImageContext, target: Descriptor): Promise<KnownSummary> {
   const generation = `${context.content.generation} ${context.snapshotter.generation}`;
   const before = context.summaries.get(target.digest);
-  if (before?.generation === generation) return before;
-  const parts = await footprint(context, target.digest);
+  if (before?.whole || before?.generation === generation) return before;
+  const { parts, whole } = await measure(context, target.digest);
   const config = await configOf(context, target);
   const now = {
+    whole,
     generation,
     parts,
     size: totalBytes(parts),

@@ -17,7 +17,9 @@ export interface PruneOptions extends CallOptions {
 /** Gives up downloads that nobody is at, and the finished layers of pulls that were cut short. */
 async function prunePartial(context: ImageContext, options: PruneOptions): Promise<number> {
   endLeftLeases(context, 'pull ');
-  const freed = await pruneIngests(context.content, context.clock.now(), options);
+  // those that end in this very millisecond too: one that is open is passed over anyhow
+  const until = new Date(context.clock.now().getTime() + 1);
+  const freed = await pruneIngests(context.content, until, options);
   return freed + (await sweep(context));
 }
 

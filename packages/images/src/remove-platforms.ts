@@ -33,6 +33,7 @@ export async function removePlatforms(
     const parts = await footprint(context, descriptor.digest);
     if (!context.content.stat(descriptor.digest)) continue;
     await context.content.remove(descriptor.digest);
+    context.summaries.delete(target.digest);
     bytes += descriptor.size + (await sweep(context, parts));
     items.push({ deleted: descriptor.digest });
   }

@@ -162,6 +162,7 @@ async function forget(context: ImageContext, target: Descriptor): Promise<number
   context.records.transaction(() => {
     context.records.delete(danglingName(target.digest));
     context.records.deleteFacts(target.digest);
+    context.summaries.delete(target.digest);
   });
   return await sweep(context, [blobRef(target.digest)]);
 }
