@@ -284,6 +284,11 @@ conformance('the containers endpoints, raw', (under) => {
       /Duplicate mount point: \/x/,
     ],
     ['a mount of an unknown type', { ...BODY, HostConfig: { Mounts: [{ Type: 'odd', Target: '/x' }] } }, /./],
+    [
+      'the processes of a container that is not there',
+      { ...BODY, HostConfig: { PidMode: 'container:nosuch' } },
+      /No such container: nosuch/,
+    ],
     ['no image', { Cmd: ['true'] }, /./],
     ['an invalid port', { ...BODY, ExposedPorts: { 'x/tcp': {} } }, /./],
   ] as const)

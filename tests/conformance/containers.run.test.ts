@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { describe, test } from 'node:test';
 import { eventually, onTerminal, run, start, TEST_TMP } from '../harness/index.ts';
 import { berthOnly, conformance } from './engines.ts';
 
@@ -238,20 +238,22 @@ const CASES: Readonly<Record<string, Case>> = {
 }; // prettier-ignore
 
 conformance('docker run', (under) => {
-  for (const [name, given] of Object.entries(CASES))
-    test(name, async () => {
-      const ran = await under.engine.docker(
-        ['run', '--rm', ...network(given), ...given.flags, 'busybox', ...given.command],
-        {
-          env: { BERTH_GIVEN: 'yes' },
-        },
-      );
-      const said = `${ran.stdout}\n${ran.stderr}`;
-      assert.equal(ran.code, given.code ?? 0, said);
-      if (typeof given.stdout === 'string') assert.equal(ran.stdout, given.stdout, said);
-      else if (given.stdout) assert.match(ran.stdout, given.stdout, said);
-      if (given.stderr) assert.match(ran.stderr, given.stderr);
-    });
+  describe('flags', { concurrency: 3 }, () => {
+    for (const [name, given] of Object.entries(CASES))
+      test(name, async () => {
+        const ran = await under.engine.docker(
+          ['run', '--rm', ...network(given), ...given.flags, 'busybox', ...given.command],
+          {
+            env: { BERTH_GIVEN: 'yes' },
+          },
+        );
+        const said = `${ran.stdout}\n${ran.stderr}`;
+        assert.equal(ran.code, given.code ?? 0, said);
+        if (typeof given.stdout === 'string') assert.equal(ran.stdout, given.stdout, said);
+        else if (given.stdout) assert.match(ran.stdout, given.stdout, said);
+        if (given.stderr) assert.match(ran.stderr, given.stderr);
+      });
+  });
 
   test('a failed run --rm leaves no container', async () => {
     assert.equal(await under.engine.ok(['ps', '-aq']), '');

@@ -2,6 +2,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import { hostname as osHostname } from 'node:os';
 import { type CallOptions, conflict, invalid, isKind, randomId, shortId } from '@berth/base';
 import type { ResolvedImage } from '@berth/images';
+import { expectCgroupMigration } from '@berth/linux';
 import type { Platform } from '@berth/oci';
 import type { Container } from './container.ts';
 import { copyUpVolumes } from './copy-up.ts';
@@ -42,6 +43,9 @@ export async function create(
   validateEndpoints(input.networking);
   checkLinks(deps.store, input.host);
   if (given !== undefined) deps.store.assertNameFree(given);
+  // a start most likely follows
+  expectCgroupMigration();
+  assertSharesKnown(deps, input.host);
   const image = await deps.images.resolve(input.settings.image, {
     ...options,
     ...(input.platform ? { platform: input.platform } : {}),
@@ -67,6 +71,12 @@ export async function create(
   const container = await materialize(deps, record, mounts, image, options);
   emitContainer(deps, container, 'create');
   return { id, warnings: warningsFor(input.host, image, input.platform) };
+}
+
+/** The container whose processes are to be shared must be there; the one whose network is shared may come later. */
+function assertSharesKnown(deps: ContainerDeps, { pidMode = '' }: HostSettings): void {
+  const [kind, name = ''] = pidMode.split(/:(.*)/s);
+  if (kind === 'container' && !deps.store.find(name)) throw invalid(`No such container: ${name}`);
 }
 
 async function materialize(
