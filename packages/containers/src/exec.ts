@@ -1,4 +1,5 @@
 import { type CallOptions, conflict, deadline, invalid, messageOf, notFound, randomId } from '@berth/base';
+import { expectCgroupMigration } from '@berth/linux';
 import type { ExecStarted, Process } from '@berth/runtime';
 import { type ClientStreams, pump } from './attach.ts';
 import type { Container } from './container.ts';
@@ -48,6 +49,7 @@ export function createExec(deps: ContainerDeps, nameOrId: string, settings: Exec
   const container = runningContainer(deps, nameOrId);
   if (settings.cmd.length === 0) throw invalid('No exec command specified');
   parseDetachKeys(settings.detachKeys);
+  expectCgroupMigration();
   const id = randomId();
   deps.execs.set(id, {
     id,
@@ -159,6 +161,7 @@ async function launchExec(
 ): Promise<ExecStarted> {
   const { task } = container;
   if (!task) throw conflict(`container ${container.id} is not running`);
+  expectCgroupMigration();
   const { id, settings, stdin, attach } = request;
   const process = await execProcessSpec(deps, container, settings, consoleSize ?? settings.consoleSize);
   return await task.exec({ id, process, terminal: settings.tty, stdin, attach });

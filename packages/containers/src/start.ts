@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type CallOptions, conflict, EngineError, messageOf, notModified } from '@berth/base';
+import { expectCgroupMigration } from '@berth/linux';
 import { buildRuntimeSpec, encodeSpec, type Task } from '@berth/runtime';
 import { cancelPending } from './attach.ts';
 import type { Container } from './container.ts';
@@ -32,6 +33,7 @@ export async function start(deps: ContainerDeps, nameOrId: string, options: Call
 /** Brings a stopped container to life. The caller holds its lock. On failure everything is given back and the error recorded. */
 export async function startContainer(deps: ContainerDeps, container: Container): Promise<void> {
   let task: Task | undefined;
+  expectCgroupMigration();
   try {
     task = await launch(deps, container);
     container.task = task;

@@ -1,6 +1,7 @@
 import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type CallOptions, EngineError, isKind, randomId, throwIfAborted, wrap } from '@berth/base';
+import { expectCgroupMigration } from '@berth/linux';
 import type { HostsFileInput } from '@berth/networks';
 import { digestOf } from '@berth/oci';
 import { buildRuntimeSpec, encodeSpec, type SpecMount } from '@berth/runtime';
@@ -72,6 +73,7 @@ interface Step {
 }
 
 async function execute(spec: RunSpec, context: OpContext, step: Step, options: CallOptions): Promise<void> {
+  expectCgroupMigration();
   const account = findAccount(step.rootfs, spec.user);
   step.rootfs.makeDirectory(spec.cwd, { uid: 0, gid: 0 });
   const mounts = prepareMounts(spec, context, step);
