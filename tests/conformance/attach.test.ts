@@ -78,7 +78,7 @@ conformance('docker attach', (under) => {
       '--network',
       'none',
       'busybox',
-      ...sh('read x; echo $x; echo err >&2; exit 4'),
+      ...sh('read x; echo $x; echo err >&2; sleep 0.3; exit 4'),
     ]);
     const watchers = [1, 2, 3].map(() => engine.docker(['attach', '--no-stdin', 'many']));
     await new Promise((resolve) => setTimeout(resolve, 1000));
