@@ -106,7 +106,7 @@ async function startBerth(): Promise<Engine> {
   };
 }
 
-async function startDockerd(): Promise<Engine> {
+export async function startDockerd(): Promise<Engine> {
   const program = requireTool('dockerd');
   const temp = await tempDirectory('dockerd');
   const root = temp.path;

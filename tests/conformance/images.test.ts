@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { dockerArchive, type MadeImage, makeImage, makeIndex, makeTar, ociArchive, sha256 } from '@berth/testkit';
-import { missing, runOk, startDaemon, type TestDaemon } from '../harness/index.ts';
+import { busyboxTar, missing, runOk, startDaemon, type TestDaemon } from '../harness/index.ts';
+import { startDockerd } from './engines.ts';
 
 const skip = missing('docker');
 const short = (id: string): string => id.replace('sha256:', '').slice(0, 12);
@@ -172,7 +173,7 @@ test('inspect and history', { skip }, async () => {
   assert.deepEqual(found.Config.Labels, { made: 'inspect' });
   const history = await daemon.ok(['history', '--no-trunc', '--format', '{{.ID}} {{.CreatedBy}}', 'inspect:1']);
   assert.equal(history, `${image.manifest.digest} layer 1\n<missing> layer 0`);
-  for (const name of ['inspect@' + image.manifest.digest, image.manifest.digest, short(image.manifest.digest)])
+  for (const name of [`inspect@${image.manifest.digest}`, image.manifest.digest, short(image.manifest.digest)])
     assert.equal(await idOf(name), image.manifest.digest);
   await daemon.ok(['rmi', 'inspect:1']);
   await refuses(['history', 'inspect:1'], 'No such image: inspect:1');
@@ -366,4 +367,32 @@ test('an archive as dockerd 20.10 writes it', { skip }, async () => {
     image.diffIds,
   ); // prettier-ignore
   await daemon.ok(['rmi', 'legacy:1']);
+});
+
+test('a real dockerd: what one saves the other loads', { skip: skip || missing('dockerd') }, async () => {
+  await using peer = await startDockerd();
+  const theirs = join(daemon.root, 'theirs.tar');
+  await peer.ok(['import', '-c', 'CMD ["/bin/sh"]', await busyboxTar(), 'base:1']);
+  await peer.ok(['create', '--name', 'made', 'base:1']);
+  await peer.ok(['cp', '/etc/hostname', 'made:/added']);
+  await peer.ok(['commit', 'made', 'theirs:1']);
+  await peer.ok(['save', '-o', theirs, 'theirs:1', 'base:1']);
+  const layersOf = (engine: { ok: TestDaemon['ok'] }, name: string): Promise<string> =>
+    engine.ok(['image', 'inspect', '-f', '{{json .RootFS.Layers}} {{json .Config.Cmd}}', name]);
+  const loaded = await daemon.ok(['load', '-i', theirs]);
+  assert.deepEqual(loaded.split('\n').sort(), ['Loaded image: base:1', 'Loaded image: theirs:1']);
+  assert.equal(await layersOf(daemon, 'theirs:1'), await layersOf(peer, 'theirs:1'));
+  assert.equal(
+    await daemon.ok(['run', '--rm', '--network', 'none', 'theirs:1', '/bin/cat', '/added']),
+    readFileSync('/etc/hostname', 'utf8').trim(),
+  );
+
+  const ours = join(daemon.root, 'ours.tar');
+  await daemon.ok(['save', '-o', ours, 'theirs:1']);
+  const id = await peer.ok(['image', 'inspect', '-f', '{{.Id}}', 'theirs:1']);
+  await peer.ok(['rm', 'made']);
+  await peer.ok(['rmi', 'theirs:1']);
+  assert.equal(await peer.ok(['load', '-i', ours]), 'Loaded image: theirs:1');
+  assert.equal(await peer.ok(['image', 'inspect', '-f', '{{.Id}}', 'theirs:1']), id, 'the configuration is unchanged');
+  await daemon.ok(['rmi', 'theirs:1', 'base:1']);
 });
