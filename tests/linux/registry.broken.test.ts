@@ -275,15 +275,16 @@ test('Retry-After: seconds and dates are waited for, what is too long is final a
   await good.push(blobOf(bytes), streamOf(bytes));
   const soon = (): string => new Date(Date.now() + 1400).toUTCString();
   for (const [value, least] of [
-    ['1', 990],
-    [soon(), 300],
-    ['0', 0],
-    [new Date(0).toUTCString(), 0],
-    ['2', Number.NaN],
-    ['never', 0],
-    ['-5', 0],
+    [() => '1', 990],
+    [soon, 300],
+    [() => '0', 0],
+    [() => new Date(0).toUTCString(), 0],
+    [() => '2', Number.NaN],
+    [() => 'never', 0],
+    [() => '-5', 0],
   ] as const) {
-    broken.plan = onceFor(isBlob, { type: 'answer', status: 429, headers: { 'retry-after': value } });
+    const retryAfter = value();
+    broken.plan = onceFor(isBlob, { type: 'answer', status: 429, headers: { 'retry-after': retryAfter } });
     const began = performance.now();
     if (Number.isNaN(least)) {
       const error = await failsWith(bad().fetch(blobOf(bytes)), 'unavailable');
@@ -291,7 +292,7 @@ test('Retry-After: seconds and dates are waited for, what is too long is final a
       assert.ok(performance.now() - began < 500);
     } else {
       assert.ok(Buffer.from(await readAll(await bad().fetch(blobOf(bytes)), 1000)).equals(bytes));
-      assert.ok(performance.now() - began >= least, `${value} took ${performance.now() - began}`);
+      assert.ok(performance.now() - began >= least, `${retryAfter} took ${performance.now() - began}`);
     }
   }
 });
