@@ -83,7 +83,9 @@ conformance('docker attach', (under) => {
     const watchers = [1, 2, 3].map(() => engine.docker(['attach', '--no-stdin', 'many']));
     await new Promise((resolve) => setTimeout(resolve, 1000));
     const ran = await engine.docker(['attach', 'many'], { input: 'hello\n' });
-    for (const one of [ran, ...(await Promise.all(watchers))])
+    // dockerd 20.10 lets go of the client that ended its input.
+    const heard = engine.name === 'dockerd' ? [] : [ran];
+    for (const one of [...heard, ...(await Promise.all(watchers))])
       assert.deepEqual([one.stdout, one.stderr, one.code], ['hello\n', 'err\n', 4]);
   });
 
