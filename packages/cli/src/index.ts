@@ -1,2 +1,3 @@
-export { CLI_VERSION, main } from './main.ts';
+export { CLI_VERSION } from './cli-version.ts';
+export { main } from './main.ts';
 export { compileTemplate, type Template, TemplateError } from './template/evaluate.ts';

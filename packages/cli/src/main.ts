@@ -1,9 +1,9 @@
+import { CLI_VERSION } from './cli-version.ts';
 import type { Call, Command } from './command.ts';
 import { createContext, type GlobalFlags } from './context.ts';
 import { parseFlags, text, toggle, UsageError } from './flags.ts';
 import { ALIASES, type Entry, GROUPS, TOP } from './tree.ts';
 
-export const CLI_VERSION = '0.1.0';
 const PROGRAM = 'berth';
 
 const GLOBALS = {

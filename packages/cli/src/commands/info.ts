@@ -1,7 +1,7 @@
 import type { SystemInfo } from '@berth/engine-api';
+import { CLI_VERSION } from '../cli-version.ts';
 import { command as define } from '../command.ts';
 import { text } from '../flags.ts';
-import { CLI_VERSION } from '../main.ts';
 import { printInspected } from '../table.ts';
 import { binarySize } from '../units.ts';
 

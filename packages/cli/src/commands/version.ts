@@ -1,9 +1,9 @@
 import type { Version } from '@berth/engine-api';
 import { MAX_API_VERSION } from '@berth/engine-api/light';
+import { CLI_VERSION } from '../cli-version.ts';
 import { command as define } from '../command.ts';
 import { describe } from '../failure.ts';
 import { text } from '../flags.ts';
-import { CLI_VERSION } from '../main.ts';
 
 export const command = define({
   usage: '[OPTIONS]',
