@@ -59,11 +59,24 @@ export function isMountPoint(path: string): boolean {
   return readMountInfo().some((mount) => mount.mountPoint === path);
 }
 
+const ESCAPED = /[ \t\n\\#]/;
+
 /** Mount points at `path` and below it, innermost first: the order to unmount them in. */
 export function mountsUnder(path: string): readonly string[] {
   const prefix = path.endsWith('/') ? path : `${path}/`;
-  return readMountInfo()
+  const text = readFileSync('/proc/self/mountinfo', 'utf8');
+  // the list is of the whole host and mostly about others: those lines are not worth taking apart
+  const lines = ESCAPED.test(path) ? text : linesWith(text, path);
+  return parseMountInfo(lines)
     .map((mount) => mount.mountPoint)
     .filter((at) => at === path || at.startsWith(prefix))
     .reverse();
 }
+
+const linesWith = (text: string, word: string): string =>
+  text.includes(word)
+    ? text
+        .split('\n')
+        .filter((line) => line.includes(word))
+        .join('\n')
+    : '';

@@ -91,37 +91,57 @@ const isNotMounted = (error: unknown): boolean =>
 
 const flagsOf = (options: UnmountOptions): number => UMOUNT_NOFOLLOW | (options.detach ? MNT_DETACH : 0);
 
-const targetsOf = (target: string, options: UnmountOptions): readonly string[] =>
-  options.recursive ? mountsUnder(checkPath(target)) : [checkPath(target)];
+const unmountOne = (target: string, flags: number): boolean => {
+  try {
+    check(libc().umount2(checkPath(target), flags), 'umount', target);
+    return true;
+  } catch (error) {
+    if (isNotMounted(error)) return false;
+    throw error;
+  }
+};
+
+const isBusy = (error: unknown): boolean => error instanceof SyscallError && error.errno === ERRNO.EBUSY;
+
+/** What lies at one place several times over is unmounted as often. */
+const unmountAllAt = (target: string, flags: number): boolean => {
+  let any = false;
+  while (unmountOne(target, flags)) any = true;
+  return any;
+};
+
+/** Only asked when the simple ways have failed: the list is of all mounts of the host. */
+const unmountUnder = (target: string, flags: number): boolean =>
+  mountsUnder(checkPath(target))
+    .map((at) => unmountOne(at, flags))
+    .some(Boolean);
 
 /**
  * Unmounts `target`; false when nothing was mounted there (or it does not exist). Throws `conflict` (EBUSY).
  * Blocks while the file system is flushed: prefer {@link unmount} in the daemon's own thread.
  */
 export function unmountSync(target: string, options: UnmountOptions = {}): boolean {
-  let any = false;
-  for (const at of targetsOf(target, options)) {
-    try {
-      check(libc().umount2(at, flagsOf(options)), 'umount', at);
-      any = true;
-    } catch (error) {
-      if (!isNotMounted(error)) throw error;
-    }
+  const flags = flagsOf(options);
+  if (!options.recursive) return unmountOne(target, flags);
+  try {
+    // a detached mount takes those below with it, and one that is not busy has none
+    if (unmountAllAt(target, flags)) return true;
+  } catch (error) {
+    if (!isBusy(error)) throw error;
   }
-  return any;
+  return unmountUnder(target, flags);
 }
 
 /** {@link unmountSync} on a thread of libuv's pool, so that flushing a file system does not stop the event loop. */
 export async function unmount(target: string, options: UnmountOptions = {}): Promise<boolean> {
-  let any = false;
-  for (const at of targetsOf(target, options)) {
-    const result = await new Promise<number>((resolve, reject) => {
-      libc().umount2Async(at, flagsOf(options), (error, code) => (error ? reject(error as Error) : resolve(code)));
-    });
-    // errno belongs to the thread that failed: ask again here, where it can be read.
-    any = result === 0 ? true : unmountSync(at, options.detach ? { detach: true } : {}) || any;
-  }
-  return any;
+  const result = await new Promise<number>((resolve, reject) => {
+    libc().umount2Async(checkPath(target), flagsOf(options), (error, code) =>
+      error ? reject(error as Error) : resolve(code),
+    );
+  });
+  if (result !== 0) return unmountSync(target, options); // errno belongs to the thread that failed
+  if (options.recursive) unmountAllAt(target, flagsOf(options));
+  return true;
 }
 
 /**
