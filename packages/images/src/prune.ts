@@ -34,8 +34,9 @@ export async function prune(
     throwIfAborted(options.signal);
     if (options.dangling && !isDangling(image)) continue;
     if (context.inUse(image.id).length > 0 || options.matches?.(image) === false) continue;
-    // By every name, since an ID with several names would be refused without force.
-    const names = isDangling(image) ? [image.id] : image.repoTags.length ? image.repoTags : image.repoDigests;
+    // By every name, since an ID with several names would be refused without force. With the last the image goes, and
+    // the digests of its tags with it.
+    const names = isDangling(image) ? [image.id] : [...image.repoTags, ...image.repoDigests];
     for (const name of names) {
       try {
         const result = await remove(context, name, options);
