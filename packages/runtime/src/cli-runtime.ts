@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import {
   type CallOptions,
   conflict,
@@ -148,7 +148,12 @@ class CliRuntime implements OciRuntime {
 
   async run(id: string, bundle: string, io: RunIo, options: CallOptions = {}): Promise<ExitStatus> {
     mkdirSync(this.#root, { recursive: true, mode: 0o711 });
-    const context = { path: this.path, globalArgs: this.#globalArgs, delete: () => this.delete(id, { force: true }) };
+    const context = {
+      path: this.path,
+      globalArgs: this.#globalArgs,
+      isGone: () => this.#flavour.plainState && !existsSync(`${this.#root}/${id}`),
+      delete: () => this.delete(id, { force: true }),
+    };
     return await runForeground(context, id, bundle, io, options);
   }
 }

@@ -9,6 +9,8 @@ import { runtimeError } from './runtime-error.ts';
 export interface ForegroundContext {
   readonly path: string;
   readonly globalArgs: readonly string[];
+  /** True when the runtime surely knows nothing of the container any more. */
+  isGone(): boolean;
   delete(): Promise<void>;
 }
 
@@ -113,8 +115,10 @@ export async function runForeground(
     return { exitCode, exitedAt: new Date(), oomKilled: exitCode !== 0 && wasOutOfMemory(bundle) };
   } finally {
     options.signal?.removeEventListener('abort', onAbort);
-    await context.delete().catch((error: unknown) => {
-      if (!isKind(error, 'notFound')) throw error;
-    });
+    // `run` deletes what it ran; a runtime that was cut short or refused may have left something
+    if (!existsSync(pidfile) || !context.isGone())
+      await context.delete().catch((error: unknown) => {
+        if (!isKind(error, 'notFound')) throw error;
+      });
   }
 }
