@@ -97,7 +97,7 @@ export async function collectGarbage(context: CollectContext, options: CollectOp
   const sweepBlob = async (path: string, digest: Digest | undefined): Promise<void> => {
     using _held = await lock.acquire(`blob ${digest ?? path}`, { signal });
     const found = await orUndefined(stat(path));
-    if (found === undefined || Date.now() - found.mtimeMs < minAgeMs) return;
+    if (found === undefined || !(await isOld(path))) return;
     // A link made since the repositories were looked at counts; in a dry run the links to be removed are still there.
     if (digest !== undefined && !dryRun && (await isLinked(digest))) return;
     counts.blobs += 1;

@@ -56,7 +56,8 @@ export async function names(directory: string): Promise<readonly string[]> {
 /** Milliseconds since a file was changed; undefined when there is none. */
 export async function ageOf(path: string): Promise<number | undefined> {
   const found = await orUndefined(stat(path));
-  return found === undefined ? undefined : Date.now() - found.mtimeMs;
+  // File times are finer than the clock, and so may be ahead of it.
+  return found === undefined ? undefined : Math.max(0, Date.now() - found.mtimeMs);
 }
 
 /** Every repository, sorted: a directory with one of the kinds of entries in it. */
