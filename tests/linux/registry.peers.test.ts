@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { accessSync, constants } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -22,6 +23,7 @@ import {
 import { pushRandomImage, targetContract } from '@berth/oci/contract';
 import { createRegistryClient } from '@berth/registry-client';
 import { startRegistry } from '@berth/registry-server';
+import { startBrokenRegistry } from '@berth/registry-server/broken';
 
 const BASE = process.env['BERTH_TEST_TMP'] ?? '/dev/shm';
 const run = promisify(execFile);
@@ -122,6 +124,30 @@ else {
     await mountsAndTexts(client, registry.host);
   });
 }
+
+if (dockerRegistry !== undefined)
+  test('a push to docker-registry that is cut, or whose answer is lost, comes to its end', async () => {
+    await using registry = await startDockerRegistry(dockerRegistry);
+    await using broken = await startBrokenRegistry(registry.host);
+    await using client = createRegistryClient({ limits: { backoffMs: 5, stallMs: 5000 } });
+    for (const chunkBytes of [undefined, 40_000])
+      for (const fault of [
+        { type: 'cutRequest', after: 30_000 },
+        { type: 'cutRequest', after: 0 },
+        { type: 'loseAnswer' },
+        { type: 'answer', status: 503 },
+      ] as const) {
+        const bytes = randomBytes(100_000);
+        const blob = { mediaType: MEDIA_TYPES.ociLayer, digest: digestOf(bytes), size: bytes.byteLength };
+        let left = 1;
+        const body = chunkBytes === undefined ? 'PUT' : 'PATCH';
+        broken.plan = ({ method }) => (method === body && left-- > 0 ? fault : undefined);
+        const repository = client.repository(`${broken.host}/a`, chunkBytes === undefined ? {} : { chunkBytes });
+        await repository.pushFrom(blob, async (offset) => streamOf(bytes.subarray(offset)));
+        const stored = await client.repository(`${registry.host}/a`).fetch(blob);
+        assert.equal(digestOf(await readAll(stored, 1e6)), blob.digest, JSON.stringify([chunkBytes, fault]));
+      }
+  });
 
 const mountsAndTexts = async (client: ReturnType<typeof createRegistryClient>, host: string): Promise<void> => {
   const source = client.repository(`${host}/a`);
