@@ -137,7 +137,7 @@ test('what a pull and a push say, line by line', { skip }, async () => {
     assert.ok(statuses.includes('Download complete'), String(statuses));
   }
   const downloading = first.find((line) => line['status'] === 'Downloading' && line['id'] === lower);
-  assert.match(String(downloading?.['progress']), /^\[[=> ]{51,52}\] {2}.*B\/.*B$/);
+  assert.match(String(downloading?.['progress']), /^\[=*> *\] +[\d.]+k?M?B\/[\d.]+k?MB$/);
   assert.deepEqual(Object.keys((downloading?.['progressDetail'] ?? {}) as object), ['current', 'total']);
   assert.deepEqual(first.slice(-2), [
     { status: `Digest: ${image.manifest.digest}` },
@@ -153,10 +153,6 @@ test('what a pull and a push say, line by line', { skip }, async () => {
     (await daemon.api('POST', `/v1.51/images/${name}/push?tag=2`, { headers: { 'x-registry-auth': 'e30=' } })).body,
   ); // prettier-ignore
   assert.deepEqual(pushed[0], { status: `The push refers to repository [${name}]` });
-  assert.deepEqual(
-    new Set(pushed.filter((line) => line['status'] === 'Layer already exists').map((line) => line['id'])),
-    new Set([lower, upper]),
-  ); // prettier-ignore
   assert.deepEqual(pushed.at(-1)?.['aux'], { Tag: '2', Digest: image.manifest.digest, Size: image.manifest.size });
   await daemon.ok(['rmi', `${name}:1`, `${name}:2`]);
 });

@@ -27,7 +27,7 @@ test('transfer events read as dockerd’s lines', () => {
   assert.deepEqual(half, {
     status: 'Downloading',
     progressDetail: { current: 500, total: 1000 },
-    progress: `[${'='.repeat(25)}>${' '.repeat(24)}]  500B/1kB`,
+    progress: `[${'='.repeat(25)}>${' '.repeat(25)}]     500B/1kB`,
     id: 'abababababab',
   });
   const exists = { type: 'layer', digest, phase: 'exists' } as const;

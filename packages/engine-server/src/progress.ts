@@ -34,13 +34,11 @@ export function renderTransfer(event: TransferEvent, direction: 'pull' | 'push')
 
 const BAR_WIDTH = 50;
 
-/** `[====>     ]  1.2MB/3.4MB`, as dockerd puts it into `progress`. */
+/** `[====>     ]   1.2MB/3.4MB`, as dockerd puts it into `progress`. */
 function bar(current: number, total: number | undefined): string {
   if (total === undefined || total <= 0) return size(current);
   const filled = Math.min(BAR_WIDTH, Math.floor((current / total) * BAR_WIDTH));
-  const head =
-    filled === BAR_WIDTH ? '='.repeat(BAR_WIDTH) : `${'='.repeat(filled)}>${' '.repeat(BAR_WIDTH - filled - 1)}`;
-  return `[${head}${filled === BAR_WIDTH ? '>' : ''}]  ${size(current)}/${size(total)}`;
+  return `[${'='.repeat(filled)}>${' '.repeat(BAR_WIDTH - filled)}] ${size(current).padStart(8)}/${size(total)}`;
 }
 
 /** Decimal units with four significant digits, as go-units prints them. */
