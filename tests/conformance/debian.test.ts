@@ -1,16 +1,24 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { missingDebian, startDaemon } from '../harness/index.ts';
 
-const MIRROR = 'http://deb.debian.org/debian/dists/bookworm/InRelease';
+/** The first mirror this machine's own apt is set up with. */
+function mirror(): string | undefined {
+  const files = ['/etc/apt/sources.list', ...globSync('/etc/apt/sources.list.d/*.{list,sources}')];
+  const text = files.map((file) => (existsSync(file) ? readFileSync(file, 'utf8') : '')).join('\n');
+  return /^(?:deb |URIs: *).*?(https?:\/\/[^\s\]]+)/m.exec(text)?.[1];
+}
 
 /** `false` when Debian's mirror answers, else why the tests that need it are skipped. */
 async function unreachable(): Promise<string | false> {
+  const base = mirror();
+  if (base === undefined) return 'no Debian mirror is configured on this machine';
   try {
-    const answer = await fetch(MIRROR, { method: 'HEAD', signal: AbortSignal.timeout(5000) });
-    return answer.ok ? false : `${MIRROR}: ${answer.status}`;
+    const url = `${base.replace(/\/$/, '')}/dists/bookworm/InRelease`;
+    const answer = await fetch(url, { method: 'HEAD', signal: AbortSignal.timeout(5000) });
+    return answer.ok ? false : `${url}: ${answer.status}`;
   } catch (error) {
     return `Debian's mirror cannot be reached: ${error instanceof Error ? error.message : error}`;
   }

@@ -154,6 +154,7 @@ export const GROUPS: Readonly<Record<string, Readonly<Record<string, Entry>>>> =
     df: entry('Show disk usage', () => import('./commands/system-df.ts')),
     events,
     fsck: entry('Check that every byte of the data root has a record', () => import('./commands/system-fsck.ts')),
+    gc: entry('Remove images that nothing uses, the longest unused first', () => import('./commands/system-gc.ts')),
     info,
     prune: entry('Remove unused data', () => import('./commands/system-prune.ts')),
     'dial-stdio': entry(

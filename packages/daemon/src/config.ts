@@ -36,6 +36,8 @@ export interface DaemonConfig {
   readonly registries: Readonly<Record<string, RegistrySettings>>;
   /** URLs, which may hold a password: never to be logged or answered as they are. */
   readonly proxies: ProxySettings;
+  /** Undefined: images are only removed when somebody asks. */
+  readonly imageGc: WatermarkSettings | undefined;
   readonly maxConcurrentDownloads: number;
   readonly maxConcurrentUploads: number;
   readonly runtimes: Readonly<Record<string, { readonly path: string; readonly args: readonly string[] }>>;
@@ -260,6 +262,7 @@ function buildConfig(values: Values): DaemonConfig {
     registryMirrors: list('registry-mirror').map(mirror),
     registries: registries(values.get('registries')),
     proxies: proxies(values, text),
+    imageGc: imageGc(values.get('image-gc')),
     maxConcurrentDownloads: number('max-concurrent-downloads', 3) || 3,
     maxConcurrentUploads: number('max-concurrent-uploads', 5) || 5,
     runtimes: runtimes(values.get('add-runtime')),
@@ -277,6 +280,27 @@ function buildConfig(values: Values): DaemonConfig {
     defaultUlimits: list('default-ulimit').map(ulimit),
     shmSize: text('default-shm-size') === undefined ? 67_108_864 : parseSize(text('default-shm-size') ?? ''),
   };
+}
+
+/** When images are removed without being asked: above `high` percent of the disk, down to `low`. */
+export interface WatermarkSettings {
+  readonly high: number;
+  readonly low: number;
+  /** Images used since are spared, milliseconds. */
+  readonly minAgeMs: number;
+}
+
+const DURATION_UNITS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+function imageGc(value: Value | undefined): WatermarkSettings | undefined {
+  if (value === undefined) return undefined;
+  const { high, low, 'min-age': age = '24h', ...others } = isObject(value) ? value : { '': '' };
+  const [unknown] = Object.keys(others);
+  const isPercent = (given: unknown): given is number => typeof given === 'number' && given > 0 && given < 100;
+  const parts = /^(\d+)([smhd])$/.exec(String(age));
+  if (unknown !== undefined || !isPercent(high) || !isPercent(low) || low >= high || !parts)
+    throw invalid('image-gc must be an object like {"high": 85, "low": 70, "min-age": "24h"}, low below high');
+  return { high, low, minAgeMs: Number(parts[1]) * (DURATION_UNITS[parts[2] ?? ''] ?? 0) };
 }
 
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>

@@ -23,6 +23,7 @@ import { createPaths, type DaemonPaths, findInit, instanceName } from './paths.t
 import { createRuntimes, findExecutable, type Runtimes } from './runtimes.ts';
 import { createSystemService } from './system.ts';
 import { VERSION } from './version.ts';
+import { createWatermark } from './watermark.ts';
 
 /** A whole engine: what serves, and how to stop it. */
 export interface Engine {
@@ -151,6 +152,9 @@ export async function startEngine(config: DaemonConfig, logger: Logger): Promise
   undo.use(
     events.subscribe(({ type, action }) => type === 'container' && action === 'destroy' && collector.schedule()),
   );
+  const watermark = undo.use(
+    createWatermark({ settings: config.imageGc, dataRoot: paths.dataRoot, images, clock, logger }),
+  );
   const ledger = (): Promise<DiskLedger> =>
     diskLedger({
       paths,
@@ -172,6 +176,7 @@ export async function startEngine(config: DaemonConfig, logger: Logger): Promise
     logger,
     instanceId: state.instanceId,
     fsck: (options) => fsck({ paths, state, content, snapshotter, images, containers, volumes }, options),
+    gc: (options) => watermark.run(options),
     // All that is neither a container's nor a volume's, so that the totals of `system df` add up to the disk's.
     layersSize: async () => {
       const { content: blobs, layers, other } = await ledger();

@@ -62,6 +62,9 @@ export const FLAGS: readonly FlagSpec[] = [
   flag('http-proxy', 'string', 'Proxy for HTTP, http://[user:password@]host:port (default $HTTP_PROXY)'),
   flag('https-proxy', 'string', 'Proxy for HTTPS (default $HTTPS_PROXY)'),
   flag('no-proxy', 'string', 'Hosts, domains, addresses and CIDRs reached without a proxy (default $NO_PROXY)'),
+  flag('image-gc', 'map', 'high, low (percent of the disk), min-age (24h): remove unused images by themselves', {
+    fileOnly: true,
+  }),
   flag('max-concurrent-downloads', 'number', 'Layers fetched at once (default 3)'),
   flag('max-concurrent-uploads', 'number', 'Layers sent at once (default 5)'),
   flag('add-runtime', 'map', 'OCI runtime: name=path', { key: 'runtimes' }),

@@ -20,6 +20,7 @@ export interface SystemParts {
   readonly runtimes: Runtimes;
   readonly registry: RegistryClient;
   readonly fsck: SystemService['fsck'];
+  readonly gc: SystemService['gc'];
   readonly layersSize: () => Promise<number>;
   readonly logger: Logger;
 }
@@ -52,6 +53,7 @@ export function createSystemService(parts: SystemParts): SystemService {
       details: { storageDriver: config.storageDriver, cgroupnsMode: host.cgroupVersion === 2 ? 'private' : 'host' },
     }),
     fsck: (options) => parts.fsck(options),
+    gc: (options) => parts.gc(options),
     layersSize: () => parts.layersSize(),
     async distribution(reference, { credential, signal }) {
       const parsed = parseReference(reference);

@@ -2,7 +2,7 @@ import type { CallOptions, Clock, EngineEvent, Logger } from '@berth/base';
 import type { BuildService } from '@berth/builder';
 import type { ContainerService } from '@berth/containers';
 import type { BerthInfo, FsckReport, SystemInfo } from '@berth/engine-api';
-import type { ImageService, RegistryCredential } from '@berth/images';
+import type { EvictedImage, ImageService, RegistryCredential } from '@berth/images';
 import type { NetworkService } from '@berth/networks';
 import type { Descriptor, Platform } from '@berth/oci';
 import type { VolumeService } from '@berth/volumes';
@@ -47,6 +47,8 @@ export interface SystemService {
   >;
   berth(): Promise<BerthInfo>;
   fsck(options: CallOptions & { readonly verifyDigests: boolean }): Promise<FsckReport>;
+  /** Makes room among unused images, or only says which would go. */
+  gc(options: CallOptions & { readonly remove: boolean }): Promise<readonly EvictedImage[]>;
   /** Bytes of unpacked layers and of blobs. */
   layersSize(): Promise<number>;
   /** Asks a registry what a name points at, with its platforms. */

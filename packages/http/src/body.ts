@@ -28,6 +28,9 @@ async function* chunksOf(request: IncomingMessage): AsyncIterable<Uint8Array> {
     for await (const chunk of request.iterator({ destroyOnReturn: false })) yield chunk as Uint8Array;
   } catch (error) {
     throw describeBroken(error);
+  } finally {
+    // A handler that has read enough: what the client still sends must not keep it from seeing the answer.
+    drainRest(request);
   }
 }
 

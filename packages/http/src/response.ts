@@ -26,6 +26,9 @@ export interface Reply {
 
 export function createReply(response: ServerResponse): Reply {
   const head = (status: number, headers: Headers = {}): void => {
+    // With `Connection: close` node cuts the connection after the answer, also under a client that is still sending and
+    // has not read it yet. Who asked for the close can close.
+    if (!response.req.complete) response.setHeader('Connection', 'keep-alive');
     response.writeHead(status, headers as OutgoingHttpHeaders);
   };
   const reply: Reply = {

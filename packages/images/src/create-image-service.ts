@@ -4,6 +4,7 @@ import { collectables, createOwnCollector } from './collectables.ts';
 import { createContext, type ImageContext } from './context.ts';
 import { create } from './create.ts';
 import type { ImageServiceDeps } from './deps.ts';
+import { evict } from './evict.ts';
 import { check, type ImageFinding } from './fsck.ts';
 import { history } from './history.ts';
 import type { ImageService } from './image-service.ts';
@@ -57,6 +58,7 @@ export function createImageService(deps: ImageServiceDeps): OwnedImageService {
     remove: async (name, options) =>
       (await (options?.platforms?.length ? removePlatforms : remove)(context, name, options)).items,
     prune: (options) => prune(context, options),
+    evict: (options) => evict(context, options),
     list: (options) => list(context, options),
     history: (name, options) => history(context, name, options),
     create: (input, options) => create(context, input, options),

@@ -38,6 +38,8 @@ export interface ImageService {
   prune(
     options: CallOptions & { readonly dangling: boolean; readonly matches?: (image: ImageSummary) => boolean },
   ): Promise<{ readonly removed: readonly RemovedItem[]; readonly bytes: number }>;
+  /** Removes images that nothing uses, longest unused first, until enough is freed; says what went, or would go. */
+  evict(options: EvictOptions & CallOptions): Promise<readonly EvictedImage[]>;
   list(options?: ListOptions): Promise<readonly ImageSummary[]>;
   /** One image of the list, with the time of its last tag. */
   summary(name: string, options?: CallOptions): Promise<ImageSummary>;
@@ -169,6 +171,22 @@ export interface RemoveOptions extends CallOptions {
   readonly noPrune?: boolean;
   /** Only what is stored for these platforms goes; the image keeps its names and its other platforms. */
   readonly platforms?: readonly Platform[];
+}
+
+export interface EvictOptions {
+  /** Stop once this much is freed. */
+  readonly bytes: number;
+  /** Spare what was made, named, pulled or run since. */
+  readonly unusedSince?: Date;
+  /** Only say what would go. */
+  readonly dryRun?: boolean;
+}
+
+export interface EvictedImage {
+  readonly id: Digest;
+  readonly names: readonly string[];
+  readonly usedAt: Date;
+  readonly bytes: number;
 }
 
 export type RemovedItem = { readonly untagged: string } | { readonly deleted: string };

@@ -71,7 +71,7 @@ export interface KnownSummary {
   readonly labels: Readonly<Record<string, string>>;
 }
 
-async function known(context: ImageContext, target: Descriptor): Promise<KnownSummary> {
+export async function known(context: ImageContext, target: Descriptor): Promise<KnownSummary> {
   const generation = `${context.content.generation} ${context.snapshotter.generation}`;
   const before = context.summaries.get(target.digest);
   if (before?.whole || before?.generation === generation) return before;

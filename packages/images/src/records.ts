@@ -99,6 +99,7 @@ export class ImageRecords {
         now,
         now,
       );
+      if (before?.target.digest !== target.digest) this.use(target.digest);
       if (!isDanglingName(name)) {
         this.delete(danglingName(target.digest));
         if (before && before.target.digest !== target.digest) this.keepDangling(before.target);
@@ -132,7 +133,23 @@ export class ImageRecords {
     });
   }
 
+  /** Notes that an image is used now. */
+  use(digest: Digest): void {
+    this.#state.run(
+      'INSERT INTO image_uses VALUES (?, ?) ON CONFLICT(digest) DO UPDATE SET used_at = excluded.used_at',
+      digest,
+      this.#clock.now().getTime(),
+    );
+  }
+
+  /** When images were last used, milliseconds since the epoch. */
+  uses(): ReadonlyMap<Digest, number> {
+    const rows = this.#state.all<{ digest: Digest; used_at: number }>('SELECT digest, used_at FROM image_uses');
+    return new Map(rows.map(({ digest, used_at }) => [digest, used_at]));
+  }
+
   deleteFacts(digest: Digest): void {
+    this.#state.run('DELETE FROM image_uses WHERE digest = ?', digest);
     this.#state.run('DELETE FROM image_facts WHERE digest = ?', digest);
   }
 

@@ -13,9 +13,11 @@ export interface UnpackOptions extends CallOptions {
 /** Throws `invalid` for an image of another operating system, `notFound` for layers that are not stored. */
 export async function unpack(
   context: ImageContext,
-  image: Pick<ResolvedImage, 'layers' | 'diffIds' | 'chainIds' | 'platform'>,
+  image: Pick<ResolvedImage, 'layers' | 'diffIds' | 'chainIds' | 'platform'> & { readonly id?: Digest },
   options: UnpackOptions = {},
 ): Promise<Digest | undefined> {
+  // whoever asks for an image's tree is about to run or to build upon it
+  if (image.id !== undefined) context.records.use(image.id);
   const top = image.chainIds.at(-1);
   if (top === undefined || isUnpacked(context, top)) return top;
   if (!canUnpack(image)) throw invalid(`an image for ${image.platform.os} cannot be unpacked on this host`);

@@ -64,6 +64,7 @@ export function createContext(options: NetworkServiceOptions): NetworkContext {
     [bridgeDriver, createHostDriver(), createNullDriver()].map((driver) => [driver.name, driver]),
   );
   const pool = createSandboxPool({
+    logger,
     directory: netnsDirectory,
     sizes: { connected: options.ready?.connected ?? 4, plain: options.ready?.plain ?? 2 },
     host,

@@ -9,6 +9,13 @@ export type FsckFinding = Static<typeof FsckFinding>;
 export const FsckReport = obj({ clean: bool, checked: record(int), findings: Type.Array(FsckFinding) });
 export type FsckReport = Static<typeof FsckReport>;
 
+/** Images that a collection removed, or would remove: when each was last used (RFC 3339) and the bytes it frees. */
+export const GcReport = obj({
+  images: Type.Array(obj({ id: str, names: Type.Array(str), usedAt: str, bytes: int })),
+  bytes: int,
+});
+export type GcReport = Static<typeof GcReport>;
+
 /** What berthd says about itself beyond what docker's `info` has room for. */
 export const BerthInfo = obj({
   version: str,

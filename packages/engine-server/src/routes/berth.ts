@@ -9,8 +9,21 @@ const fsck = handle('BerthFsck', async ({ services, exchange, signal }) => {
   await exchange.reply.json(200, await services.system.fsck({ signal, verifyDigests: true }));
 });
 
+const gc = handle('BerthGc', async ({ query, services, exchange, signal }) => {
+  const images = await services.system.gc({ signal, remove: !query.dryRun });
+  await exchange.reply.json(200, {
+    images: images.map(({ id, names, usedAt, bytes }) => ({
+      id,
+      names: [...names],
+      usedAt: usedAt.toISOString(),
+      bytes,
+    })),
+    bytes: images.reduce((sum, { bytes }) => sum + bytes, 0),
+  });
+});
+
 const openApi = handle('BerthOpenApi', async ({ exchange }) => {
   await exchange.reply.json(200, openApiDocument());
 });
 
-export const BERTH_ROUTES: readonly RouteFactory[] = [info, fsck, openApi];
+export const BERTH_ROUTES: readonly RouteFactory[] = [info, fsck, gc, openApi];

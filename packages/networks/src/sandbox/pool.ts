@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { randomId } from '@berth/base';
+import { type Logger, randomId } from '@berth/base';
 import type { Background } from '../background.ts';
 import type { BridgeDriver } from '../drivers/bridge.ts';
 import type { HostTools } from '../host-tools.ts';
@@ -36,6 +36,7 @@ export interface SandboxPoolOptions {
   /** The network `connected` namespaces are on; undefined when there is none. */
   readonly defaultNetwork: () => NetworkRecord | undefined;
   readonly newInterfaceName: () => string;
+  readonly logger: Logger;
 }
 
 export const poolOwner = (netns: string): string => `pool:${netns}`;
@@ -49,7 +50,10 @@ export function createSandboxPool(options: SandboxPoolOptions): SandboxPool {
 
   const discard = async (namespace: ReadyNamespace): Promise<void> => {
     allocator.release(poolOwner(namespace.netns));
-    await host.removeNetns(join(directory, namespace.netns));
+    // One that somebody holds in a mount namespace of his own is left to the next start.
+    await host
+      .removeNetns(join(directory, namespace.netns))
+      .catch((error: unknown) => options.logger.warn('a ready namespace stays', { netns: namespace.netns, error }));
   };
 
   const make = async (connected: number, plain: number): Promise<void> => {
