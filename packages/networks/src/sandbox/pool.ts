@@ -133,7 +133,9 @@ export function createSandboxPool(options: SandboxPoolOptions): SandboxPool {
   };
 }
 
-/** Refilling waits a moment, so that it does not compete with the very start that took from the pool. */
+/** Refilling waits until the start that took from the pool, and the exit of a short run, are over. */
+const REFILL_DELAY_MS = 35;
+
 function queueRefill(fill: () => void): void {
-  setTimeout(fill, 20).unref();
+  setTimeout(fill, REFILL_DELAY_MS).unref();
 }
