@@ -336,6 +336,44 @@ test('events of images carry their labels', { skip }, async () => {
     assert.ok(actions.includes(action), `${action} in ${actions}`);
 });
 
+test('an artifact is pulled, listed, saved, loaded, pushed and removed like an image, and does not run', {
+  skip,
+}, async () => {
+  const blob = (mediaType: string, text: string): MadeImage['config'] => {
+    const data = Buffer.from(text);
+    return { mediaType, data, digest: sha256(data), size: data.length };
+  };
+  const describe = ({ mediaType, digest, size }: MadeImage['config']): object => ({ mediaType, digest, size });
+  const config = blob('application/vnd.example.chart.config.v1+json', '{}');
+  const chart = blob('application/vnd.example.chart.v1', 'chart'.repeat(1000));
+  const mediaType = 'application/vnd.oci.image.manifest.v1+json';
+  const manifest = blob(
+    mediaType,
+    JSON.stringify({ schemaVersion: 2, mediaType, config: describe(config), layers: [describe(chart)] }),
+  );
+  for (const each of [config, chart]) await putBlob(registry.host, 'chart', each);
+  await putManifest(registry.host, 'chart', '1', manifest);
+  const name = `${registry.host}/chart:1`;
+  await daemon.ok(['pull', '-q', name]);
+  const saved = await daemon.api('GET', `/v1.51/images/${name}/get`);
+  assert.equal(saved.status, 200, saved.body.toString());
+  await daemon.ok(['rmi', name]);
+  const loaded = jsonLines((await daemon.api('POST', '/v1.51/images/load', { body: saved.body })).body);
+  assert.match(loaded.map(({ stream }) => stream).join(''), /Loaded image: /);
+  const [listed] = await get<Summary[]>(`/v1.51/images/json?manifests=1&filters=${query({ reference: [name] })}`);
+  assert.equal(listed?.Id, manifest.digest);
+  assert.deepEqual(
+    listed?.Manifests?.map(({ Kind, Available }) => [Kind, Available]),
+    [['unknown', true]],
+  );
+  await daemon.ok(['tag', name, `${registry.host}/chart:2`]);
+  await daemon.ok(['push', '-q', `${registry.host}/chart:2`]);
+  const ran = await daemon.docker(['run', '--rm', name]);
+  assert.equal(ran.code, 125);
+  assert.match(ran.stderr, /is not a container image/);
+  await daemon.ok(['rmi', name, `${registry.host}/chart:2`]);
+});
+
 test('search says that there is no index to search', { skip }, async () => {
   const answer = await daemon.api('GET', '/v1.51/images/search?term=busybox');
   assert.ok(answer.status >= 400);

@@ -1,5 +1,5 @@
 import { type CallOptions, dataLoss, invalid, throwIfAborted } from '@berth/base';
-import { type ByteStream, chainIds, familiarString, type Platform, parseReference } from '@berth/oci';
+import { type ByteStream, chainIds, childrenOf, familiarString, type Platform, parseReference } from '@berth/oci';
 import type { ArchivedImage } from './archived-image.ts';
 import { sweep } from './collectables.ts';
 import type { ImageContext } from './context.ts';
@@ -11,7 +11,7 @@ import { imagesOfDockerArchive } from './load-docker-archive.ts';
 import { imagesOfLayout } from './load-layout.ts';
 import { spoolArchive } from './load-spool.ts';
 import { imagesOfV1Archive } from './load-v1-archive.ts';
-import { choose, isComplete, platformOf, type StoredManifest, storedManifests } from './resolve.ts';
+import { choose, isArtifact, isComplete, platformOf, type StoredManifest, storedManifests } from './resolve.ts';
 import { unpack } from './unpack.ts';
 
 export interface LoadOptions extends CallOptions {
@@ -72,6 +72,7 @@ async function verify(
 ): Promise<void> {
   if (context.content.stat(target.digest)?.size !== target.size)
     throw dataLoss(`the archive names ${target.digest} with ${target.size} bytes but does not hold it`);
+  if (await isArtifact(context, target)) return await verifyArtifact(context, target);
   const whole = (await storedManifests(context, target, options)).filter(
     (each) => isComplete(context, each.manifest) && sizesMatch(context, each),
   );
@@ -87,6 +88,12 @@ async function verify(
   lease.add(chain.map(snapshotRef));
   const { signal, onProgress } = options;
   await unpack(context, { layers: chosen.manifest.layers, diffIds, chainIds: chain, platform }, { signal, onProgress });
+}
+
+async function verifyArtifact(context: ImageContext, target: ArchivedImage['target']): Promise<void> {
+  for (const blob of childrenOf(await context.documents.manifest(target.digest)))
+    if (context.content.stat(blob.digest)?.size !== blob.size)
+      throw dataLoss(`the archive does not hold ${blob.digest} of the artifact ${target.digest}`);
 }
 
 const sizesMatch = (context: ImageContext, { manifest }: StoredManifest): boolean =>

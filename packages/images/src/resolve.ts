@@ -111,6 +111,12 @@ export async function storedManifests(
   return [{ descriptor: target, manifest: document.image, config }];
 }
 
+/** Whether a target is a manifest of something else than a container image: a chart, a signature. */
+export async function isArtifact(context: ImageContext, target: Descriptor): Promise<boolean> {
+  const document = await context.documents.manifest(target.digest);
+  return document.kind === 'image' && !isContainerImage(document.image);
+}
+
 async function storedEntry(
   context: ImageContext,
   entry: Descriptor,

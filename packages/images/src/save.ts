@@ -22,7 +22,7 @@ import { emitImage } from './events.ts';
 import { findImage } from './find.ts';
 import { bare } from './footprint.ts';
 import { blobRef, openLease } from './lease.ts';
-import { choose, isComplete, resolveTarget, storedManifests } from './resolve.ts';
+import { choose, isArtifact, isComplete, resolveTarget, storedManifests } from './resolve.ts';
 import { type TarFile, writeTar } from './tar-write.ts';
 
 export interface SaveOptions extends CallOptions {
@@ -132,7 +132,7 @@ async function narrowed(
   name: string,
   options: SaveOptions,
 ): Promise<Descriptor> {
-  if (!options.platform) return target;
+  if (!options.platform || (await isArtifact(context, target))) return target;
   return bare((await resolveTarget(context, target, name, options)).manifest);
 }
 
@@ -148,6 +148,8 @@ async function archiveFiles(
   for (const image of images) {
     await addGraph(context, image.target, blobs);
     manifests.push(...indexEntries(image));
+    // no docker-archive has a place for an artifact: it is in the layout only
+    if (await isArtifact(context, image.target)) continue;
     const stored = (await storedManifests(context, image.target, options)).filter((each) =>
       isComplete(context, each.manifest),
     );
