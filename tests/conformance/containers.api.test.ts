@@ -185,7 +185,7 @@ conformance('the containers endpoints, raw', (under) => {
       Dns: ['9.9.9.9'],
       Ulimits: [{ Name: 'nofile', Soft: 10, Hard: 20 }],
       RestartPolicy: { Name: 'on-failure', MaximumRetryCount: 2 },
-      Binds: ['/tmp:/b:ro'],
+      Binds: ['/usr/share:/b:ro'],
       OomScoreAdj: 7,
       ShmSize: 1048576,
       GroupAdd: ['3'],
@@ -202,7 +202,7 @@ conformance('the containers endpoints, raw', (under) => {
     const bind = mounts.find((m) => m['Destination'] === '/b');
     assert.deepEqual(bind, {
       Type: 'bind',
-      Source: '/tmp',
+      Source: '/usr/share',
       Destination: '/b',
       Mode: 'ro',
       RW: false,
