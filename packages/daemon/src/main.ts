@@ -2,6 +2,7 @@ import { flushCompileCache } from 'node:module';
 import { createLogger, EngineError, type Logger, messageOf } from '@berth/base';
 import { type DaemonConfig, parseArguments } from './config.ts';
 import { startEngine } from './engine.ts';
+import { collectWhenIdle } from './idle-collection.ts';
 import { listenAll } from './listeners.ts';
 import { claimPidfile } from './pidfile.ts';
 import { VERSION } from './version.ts';
@@ -44,6 +45,7 @@ async function serve(config: DaemonConfig, logger: Logger, stopped: Promise<Node
     // Written at exit otherwise, and a daemon may well be killed.
     flushCompileCache();
     logger.info('Daemon has completed initialization', { version: VERSION.version, pid: process.pid });
+    using _idle = collectWhenIdle();
     await stopped;
   } finally {
     await engine.stop().catch((error: unknown) => {

@@ -63,6 +63,7 @@ export interface Libc {
   pidfdOpen: Call<[nr: number, pid: number, flags: number]>;
   pidfdSendSignal: Call<[nr: number, fd: Fd, signal: number, info: Memory, flags: number]>;
   umask: Call<[mask: number]>;
+  mallocTrim: Call<[keep: number]>;
   waitpid: Call<[pid: number, status: Memory, flags: number]>;
   /** The functions of posix_spawn return an errno, or 0. */
   posixSpawn: Call<[pid: Memory, file: Memory, actions: Memory, attributes: Memory, args: Words, environment: Words]>;
@@ -156,6 +157,7 @@ const load = (): Libc => {
     pidfdOpen: long('syscall', 'long', 'int', u),
     pidfdSendSignal: long('syscall', 'long', 'int', 'int', p, u),
     umask: int('umask', u),
+    mallocTrim: int('malloc_trim', ul),
     waitpid: int('waitpid', 'int', out, 'int'),
     posixSpawn: int('posix_spawnp', out, p, p, p, words, words),
     spawnActionsInit: int('posix_spawn_file_actions_init', out),
