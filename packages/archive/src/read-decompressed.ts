@@ -1,10 +1,8 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { closeSync, readSync } from 'node:fs';
 import { Readable } from 'node:stream';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
-import { invalid, unavailable } from '@berth/base';
-import { makePipe, setPipeSize } from '@berth/linux';
+import { invalid } from '@berth/base';
+import { type Child, type ChildExit, makePipe, setPipeSize, spawnChild } from '@berth/linux';
 import { type Compression, decompressor, detectCompression, MAGIC_SIZE, type Program } from './compression.ts';
 
 const CHUNK = 1 << 18;
@@ -22,28 +20,21 @@ function* readAll(fd: number): Generator<Buffer> {
   for (let size = readSync(fd, buffer); size > 0; size = readSync(fd, buffer)) yield buffer.subarray(0, size);
 }
 
-const exitOf = async (child: ChildProcess): Promise<string | undefined> => {
-  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
-  return child.exitCode === 0 ? undefined : (child.signalCode ?? `exit status ${child.exitCode}`);
-};
+const problemOf = ({ code, signal }: ChildExit): string | undefined =>
+  code === 0 ? undefined : (signal ?? `exit status ${code}`);
 
 /** Reads through a child process, whose input is `fd` itself and whose output a pipe read by blocking calls. */
 async function* throughProgram(fd: number, program: Program): AsyncGenerator<Iterable<Buffer>> {
   const pipe = makePipe();
   setPipeSize(pipe.read, 1 << 20);
-  let child: ChildProcess;
+  let child: Child;
   try {
-    child = spawn(program.file, program.args, { stdio: [fd, pipe.write, 'ignore'] });
+    child = spawnChild(program.file, program.args, { stdio: [fd, pipe.write, 'ignore'] });
   } catch (error) {
     closeSync(pipe.read);
     throw error;
   } finally {
     closeSync(pipe.write);
-  }
-  const failed = once(child, 'error').catch(() => []);
-  if (child.pid === undefined) {
-    closeSync(pipe.read);
-    throw unavailable(`${program.file}: cannot be run`, { cause: (await failed)[0] });
   }
   let complete = false;
   try {
@@ -52,9 +43,9 @@ async function* throughProgram(fd: number, program: Program): AsyncGenerator<Ite
   } finally {
     closeSync(pipe.read);
     if (!complete) child.kill('SIGKILL');
-    await exitOf(child);
+    await child.exited;
   }
-  const problem = await exitOf(child);
+  const problem = problemOf(await child.exited);
   if (problem !== undefined) throw invalid(`compressed data is damaged (${program.file}: ${problem})`);
 }
 

@@ -4,7 +4,7 @@ import { memoize } from './memoize.ts';
 
 const WNOHANG = 1;
 /** Worker threads are not told of signals. */
-const POLL_MS = 5;
+const POLL_MS = 2;
 /** Longest delay a timer takes: it only keeps the process alive. */
 const FOREVER_MS = 0x7fffffff;
 
