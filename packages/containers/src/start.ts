@@ -12,6 +12,7 @@ import { startHealth } from './health.ts';
 import { keepsLog, rotateLogs } from './log-settings.ts';
 import { containerDirectory } from './paths.ts';
 import { runtimeOf } from './pause.ts';
+import { assertRuns } from './platform-check.ts';
 import { removeContainer } from './remove.ts';
 import { acquireResources, releaseHostResources } from './resources.ts';
 import { specInputFor } from './spec.ts';
@@ -62,6 +63,7 @@ export async function startContainer(deps: ContainerDeps, container: Container):
 
 async function launch(deps: ContainerDeps, container: Container): Promise<Task> {
   const runtime = runtimeOf(deps, container);
+  assertRuns(container.record.image.platform, deps.host.architecture);
   const resources = await acquireResources(deps, container);
   try {
     await writeEtcFiles(deps, container);
