@@ -87,7 +87,8 @@ class Collected {
 
 const overlayChanges = (upper: RootDirectory, lowers: readonly RootDirectory[]): readonly LayerChange[] => {
   const found = new Collected();
-  const visit = (parts: readonly string[]): void => {
+  /** `under`: the lower layers that can show something at the path; none below a directory they do not have. */
+  const visit = (parts: readonly string[], under: readonly RootDirectory[]): void => {
     for (const name of sortedNames(upper, parts)) {
       const at = [...parts, name];
       const stat = statIn(upper, at);
@@ -96,14 +97,14 @@ const overlayChanges = (upper: RootDirectory, lowers: readonly RootDirectory[]):
         found.add('D', at);
         continue;
       }
-      const below = lowerStat(lowers, at);
+      const below = lowerStat(under, at);
       const opaque = stat.isDirectory() && isOpaque(upper, at);
       if (below === undefined) found.add('A', at, opaque);
       else if (opaque || !sameDirectory(stat, below)) found.add('C', at, opaque);
-      if (stat.isDirectory()) visit(at);
+      if (stat.isDirectory()) visit(at, below?.isDirectory() ? under : []);
     }
   };
-  visit([]);
+  visit([], lowers);
   return found.sorted();
 };
 

@@ -89,7 +89,7 @@ function* fileData(place: string, size: number): Generator<Buffer> {
   try {
     if (!fstatSync(fd).isFile()) return;
     for (let at = 0; at < size; ) {
-      const buffer = Buffer.allocUnsafeSlow(Math.min(BATCH, size - at));
+      const buffer = Buffer.allocUnsafe(Math.min(BATCH, size - at));
       const got = readSync(fd, buffer, 0, buffer.length, at);
       // A file that shrank meanwhile is filled up: its size is in the archive already.
       yield got === 0 ? Buffer.alloc(buffer.length) : buffer.subarray(0, got);
