@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import {
   CHECKOUT,
+  cgroupFor,
   eventually,
   findTool,
   freePort,
@@ -137,6 +138,7 @@ describe('one daemon', () => {
       'dns-opts': ['timeout:1'],
       runtimes: { traced: { path: runtime } },
     });
+    using parent = cgroupFor(`berth-test-${process.pid}`);
     const flags = [
       '--init',
       '--log-driver',
@@ -148,7 +150,7 @@ describe('one daemon', () => {
       '--default-shm-size',
       '8m',
       '--cgroup-parent',
-      `berth-test-${process.pid}`,
+      parent.name,
     ];
     await using daemon = await startDaemon({
       args: [

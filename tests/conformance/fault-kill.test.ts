@@ -9,7 +9,15 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { makeImage, seededRandom } from '@berth/testkit';
-import { eventually, missing, type Ran, startDaemon, startRegistry, type TestDaemon } from '../harness/index.ts';
+import {
+  cgroupFor,
+  eventually,
+  missing,
+  type Ran,
+  startDaemon,
+  startRegistry,
+  type TestDaemon,
+} from '../harness/index.ts';
 import { assertNothingLeaked, containersOf, inspect } from './fault-kit.ts';
 import { putImage } from './image-kit.ts';
 
@@ -116,7 +124,8 @@ test('killed at any instant, the daemon loses nothing, leaks nothing, and contai
 }, async (t) => {
   t.diagnostic(`seed ${SEED}, ${ROUNDS} instants for each operation`);
   const random = seededRandom(SEED);
-  const cgroupParent = `berthfault${process.pid}`;
+  using parent = cgroupFor(`berthfault${process.pid}`);
+  const cgroupParent = parent.name;
   await using registry = await startRegistry();
   await using daemon = await startDaemon({ args: ['--cgroup-parent', cgroupParent] });
   await daemon.seedBusybox();

@@ -15,6 +15,7 @@
  * ```
  *
  * - `daemon.ts`   a berthd of its own: start, stop, kill9, restart; disposing it fails on anything it left behind
+ * - `cgroup.ts`   a parent cgroup that is gone afterwards
  * - `command.ts`  run a program to its end, with input, time limit and captured output
  * - `images.ts`   base images without a registry: busybox (made here), Debian (debootstrap, cached)
  * - `registry.ts` registries: ours in this process, Debian's docker-registry
@@ -23,6 +24,7 @@
  *
  * All data goes below `BERTH_TEST_TMP` (default /dev/shm). `BERTH_TEST_KEEP=1` keeps the directories for a look.
  */
+export * from './cgroup.ts';
 export * from './command.ts';
 export * from './daemon.ts';
 export * from './images.ts';
