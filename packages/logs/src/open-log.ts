@@ -1,4 +1,4 @@
-import { type FileHandle, open } from 'node:fs/promises';
+import { type FileHandle, open, stat } from 'node:fs/promises';
 import { isKind } from '@berth/base';
 import { logFiles } from './log-files.ts';
 
@@ -19,11 +19,19 @@ const openFile = async (path: string): Promise<OpenLog | undefined> => {
   }
 };
 
-/**
- * Opens all files of a log, oldest first. A rotation meanwhile moves names, so a file may turn up twice (left out the
- * second time) or its successor too late (found by {@link openNewer}).
- */
+const ATTEMPTS = 20;
+
+/** Opens all files of a log, oldest first; none is missing between the first and the last, whatever is rotated meanwhile. */
 export async function openAll(path: string): Promise<OpenLog[]> {
+  for (let attempt = 1; ; attempt++) {
+    const opened = await openNames(path);
+    if (attempt === ATTEMPTS || (await isWhole(path, opened))) return opened;
+    for (const log of opened) await log[Symbol.asyncDispose]();
+  }
+}
+
+/** A rotation meanwhile moves names: a file may turn up twice (left out the second time), or not at all. */
+async function openNames(path: string): Promise<OpenLog[]> {
   const opened: OpenLog[] = [];
   for (const file of logFiles(path)) {
     const log = await openFile(file);
@@ -32,6 +40,15 @@ export async function openAll(path: string): Promise<OpenLog[]> {
     else opened.push(log);
   }
   return opened;
+}
+
+/** Whether every file there is has been opened. One more rotation while this looks shows as a file that has not. */
+async function isWhole(path: string, opened: readonly OpenLog[]): Promise<boolean> {
+  for (const file of logFiles(path)) {
+    const found = await stat(file, { bigint: true }).catch(() => undefined);
+    if (found !== undefined && !opened.some(({ inode }) => inode === found.ino)) return false;
+  }
+  return true;
 }
 
 /** The files that came after `last`, oldest first; when `last` is gone, all there are. */

@@ -152,7 +152,7 @@ test('following sees what is written and goes on across rotations, until stopped
   for (let round = 1; round <= 5; round++) {
     appendFileSync(path, asLog(lines(7, 'stdout', next)));
     next += 7;
-    if (round > 1) renameSync(`${path}.1`, `${path}.${round}`);
+    for (let number = round - 1; number > 0; number--) renameSync(`${path}.${number}`, `${path}.${number + 1}`);
     renameSync(path, `${path}.1`);
     // the writer has not noticed yet
     appendFileSync(`${path}.1`, asLog(lines(3, 'stdout', next)));
