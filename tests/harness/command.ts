@@ -86,7 +86,8 @@ export function explain(ran: Ran): string {
 /** Arguments that make `script` run a program on a terminal of its own: `run(...onTerminal('docker', ['run', '-it', …]))`. */
 export function onTerminal(program: string, args: readonly string[]): [string, string[]] {
   const quoted = [program, ...args].map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(' ');
-  return ['script', ['-qefc', quoted, '/dev/null']];
+  // `exec`: a shell that stays as the parent (dash does, bash does not) gets ^C too, and ends with 130 by itself
+  return ['script', ['-qefc', `exec ${quoted}`, '/dev/null']];
 }
 
 /** Waits until `probe` returns something other than undefined or false; throws with `what` after `timeoutMs`. */
