@@ -373,9 +373,3 @@ test('an artifact is pulled, listed, saved, loaded, pushed and removed like an i
   assert.match(ran.stderr, /is not a container image/);
   await daemon.ok(['rmi', name, `${registry.host}/chart:2`]);
 });
-
-test('search says that there is no index to search', { skip }, async () => {
-  const answer = await daemon.api('GET', '/v1.51/images/search?term=busybox');
-  assert.ok(answer.status >= 400);
-  assert.match((answer.json() as { message: string }).message, /search/);
-});

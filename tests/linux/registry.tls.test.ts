@@ -27,7 +27,12 @@ const makeCertificates = async (directory: string): Promise<void> => {
   ] as const)
     await openssl(
       ...['req', '-x509', ...key, '-CA', 'ca.pem', '-CAkey', 'ca.key', '-days', '2', '-subj', subject],
-      ...['-addext', 'subjectAltName=IP:127.0.0.1,DNS:registry.test', '-addext', 'basicConstraints=CA:FALSE'],
+      ...[
+        '-addext',
+        'subjectAltName=IP:127.0.0.1,DNS:registry.test,DNS:index.docker.io',
+        '-addext',
+        'basicConstraints=CA:FALSE',
+      ],
       ...['-keyout', `${name}.key`, '-out', `${name}.pem`],
     );
 };
@@ -38,11 +43,14 @@ const openssl = await run('openssl', ['version']).then(
 );
 const skip = !openssl && 'openssl, which makes the certificates, is not installed';
 
-/** A proxy that takes every name for this host: names other than loopback's have their certificates checked. */
-const startTunnel = async (context: TestContext): Promise<string> => {
+/**
+ * A proxy that takes every name for this host, and every port for the one given: names other than loopback's have their
+ * certificates checked.
+ */
+const startTunnel = async (context: TestContext, everything?: number): Promise<string> => {
   const sockets = new Set<Socket>();
   const server = createServer().on('connect', (request, socket: Socket) => {
-    const target = connectPlain(Number(request.url?.split(':')[1]), '127.0.0.1', () => {
+    const target = connectPlain(everything ?? Number(request.url?.split(':')[1]), '127.0.0.1', () => {
       socket.write('HTTP/1.1 200 OK\r\n\r\n');
       target.pipe(socket).pipe(target);
     });
@@ -158,4 +166,19 @@ test('a client certificate without its key, and a broken certificate, are said t
   });
   await install(['ca.pem', 'client.key']);
   await assert.rejects(client().repository(`${registry.host}/a`).resolve('v1'), { kind: 'unavailable' });
+});
+
+test('a search without a host asks the index of Docker Hub, by TLS and with the credential', {
+  skip,
+}, async (context) => {
+  const { registry, client, installFor } = await setUp(context, false);
+  const proxies = { https: await startTunnel(context, registry.port) };
+  const credential = { username: 'me', password: 'pass word' };
+  await pushRandomImage(client().repository(`${registry.host}/my/box`));
+  await assert.rejects(client({ proxies }).search('box', { credential }), { kind: 'unavailable', message: /x509/ });
+  await installFor('index.docker.io', ['ca.pem', 'ca.crt']);
+  assert.deepEqual(await client({ proxies }).search('box', { credential }), [
+    { name: 'my/box', description: '', stars: 0, official: false },
+  ]);
+  await assert.rejects(client({ proxies }).search('box'), { message: 'unexpected status code 401' });
 });

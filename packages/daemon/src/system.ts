@@ -61,6 +61,7 @@ export function createSystemService(parts: SystemParts): SystemService {
       const descriptor = await repository.resolve(parsed.digest ?? parsed.tag ?? 'latest', { signal });
       return { descriptor, platforms: await platformsOf(repository, descriptor, signal) };
     },
+    search: (term, options) => parts.registry.search(term, options),
     async login(server, credential, options) {
       const result = await parts.registry.login(server, credential, options);
       return { status: 'Login Succeeded', ...result };

@@ -56,6 +56,22 @@ export interface SystemService {
     reference: string,
     options: CallOptions & { readonly credential?: RegistryCredential },
   ): Promise<{ readonly descriptor: Descriptor; readonly platforms: readonly Platform[] }>;
+  /** Asks Docker Hub, or the host that the term begins with, for repositories. */
+  search(
+    term: string,
+    options: CallOptions & {
+      readonly credential?: RegistryCredential;
+      readonly limit?: number | undefined;
+      readonly headers?: Readonly<Record<string, string>>;
+    },
+  ): Promise<
+    readonly {
+      readonly name: string;
+      readonly description: string;
+      readonly stars: number;
+      readonly official: boolean;
+    }[]
+  >;
   /** Checks credentials against a registry; returns the status sentence. */
   login(
     server: string,

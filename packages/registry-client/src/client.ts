@@ -7,6 +7,7 @@ import { DEFAULT_TRANSFER_LIMITS, type RegistryClientOptions, type RegistryCrede
 import { DEFAULT_PARALLEL, type ParallelRanges } from './parallel-ranges.ts';
 import { parseProxy } from './proxies.ts';
 import { createRepository, type Repository } from './repository.ts';
+import { INDEX_HOST, type SearchHit, type SearchOptions, searchAt, splitTerm } from './search.ts';
 import { createSession, type Session } from './session.ts';
 import { createTransport, readText } from './transport.ts';
 
@@ -29,6 +30,11 @@ export interface RegistryClient extends AsyncDisposable {
   repository(reference: Reference | string, options?: RepositoryOptions): Repository;
   /** Checks that a registry answers and takes the credential. Throws `unauthorized` or `unavailable`. */
   login(domain: string, credential: RegistryCredential | undefined, options?: CallOptions): Promise<LoginResult>;
+  /**
+   * Repositories that fit a word, on Docker Hub, or for `host/word` on that host; mirrors are not asked. Throws `invalid`
+   * (limit, nobody answers there), `unavailable`.
+   */
+  search(term: string, options?: SearchOptions): Promise<readonly SearchHit[]>;
 }
 
 export interface RepositoryOptions {
@@ -141,6 +147,14 @@ export function createRegistryClient(options: RegistryClientOptions = {}): Regis
         }
       }
       return {};
+    },
+    async search(term, search = {}) {
+      const { domain, words } = splitTerm(term);
+      const own = { base: `https://${INDEX_HOST}`, host: INDEX_HOST, verify: true, mirror: false };
+      const endpoints =
+        domain === DEFAULT_DOMAIN ? [own] : endpointsOf(domain, endpointOptions).filter(({ mirror }) => !mirror);
+      const sessions = endpoints.map((endpoint) => createSession(transport, endpoint, search.credential));
+      return await searchAt(sessions, words, search);
     },
     [Symbol.asyncDispose]: () => dispatchers[Symbol.asyncDispose](),
   };

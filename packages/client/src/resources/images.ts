@@ -57,6 +57,13 @@ export function images(core: Core) {
       ),
     commit: (query: Query<QueryOf<'ImageCommit'>>, body?: NonNullable<BodyOf<'ImageCommit'>>, options?: CallOptions) =>
       core.call('ImageCommit', { query: query as QueryOf<'ImageCommit'>, body: body ?? null }, options),
+    /** On Docker Hub, or for `host/word` on that host. */
+    search: (
+      term: string,
+      query: { limit?: number; filters?: Record<string, string[]> } = {},
+      auth?: RegistryAuth,
+      options?: CallOptions,
+    ) => core.call('ImageSearch', { query: { ...query, term }, headers: authHeader(auth) }, options),
     distribution: (name: string, auth?: RegistryAuth, options?: CallOptions) =>
       core.call('DistributionInspect', { params: { name }, headers: authHeader(auth) }, options),
   };

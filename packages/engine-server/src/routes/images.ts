@@ -1,4 +1,4 @@
-import { invalid, isKind, notImplemented, wrap } from '@berth/base';
+import { invalid, isKind, wrap } from '@berth/base';
 import { applyChanges } from '@berth/builder';
 import {
   ContainerConfig,
@@ -15,6 +15,7 @@ import { labelMatches } from '../filters.ts';
 import { ProgressStream, renderTransfer } from '../progress.ts';
 import { renderImageInspect, renderManifest } from '../render/images.ts';
 import { type ApiContext, handle, type RouteFactory } from '../route.ts';
+import { matchHit } from '../search-filters.ts';
 import type { EngineServices } from '../services.ts';
 import { parseTimeQuery } from '../time.ts';
 
@@ -318,9 +319,43 @@ function definedFields(config: Readonly<Record<string, unknown>>): Partial<Image
   );
 }
 
-const search = handle('ImageSearch', () =>
-  Promise.reject(notImplemented('searching a registry is not implemented: Berth has no default search service')),
-);
+const search = handle('ImageSearch', async ({ query, services, exchange, signal }) => {
+  const matches = matchHit(query.filters ?? {});
+  const hits = await services.system.search(query.term ?? '', {
+    signal,
+    limit: query.limit,
+    headers: metaHeaders(exchange),
+    ...optionalCredential(exchange),
+  });
+  await exchange.reply.json(
+    200,
+    hits.filter(matches).map(({ name, description, stars, official }) => ({
+      star_count: stars,
+      is_official: official,
+      name,
+      is_automated: false,
+      description,
+    })),
+  );
+});
+
+/** Anybody may search: credentials that cannot be read count as none, as for dockerd. */
+function optionalCredential(exchange: Exchange<ApiContext>): ReturnType<typeof headerCredential> {
+  try {
+    return headerCredential(exchange);
+  } catch (error) {
+    if (isKind(error, 'invalid')) return {};
+    throw error;
+  }
+}
+
+/** What a client wants the registry to be told. */
+const metaHeaders = ({ headers }: Exchange<ApiContext>): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(headers).flatMap(([name, value]) =>
+      name.startsWith('x-meta-') && typeof value === 'string' ? [[name, value]] : [],
+    ),
+  );
 
 const distribution = handle('DistributionInspect', async ({ params, services, exchange, signal }) => {
   const { descriptor, platforms } = await services.system.distribution(params.name, {
