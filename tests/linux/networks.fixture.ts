@@ -5,7 +5,12 @@ import { createServer, type Socket as NetSocket, type Server } from 'node:net';
 import { join } from 'node:path';
 import { randomId, silentLogger } from '@berth/base';
 import { createNetns, ipAddresses, ipBatch, nftTables, openSocketIn, removeNetns, runCommand } from '@berth/linux';
-import { createNetworkService, type NetworkService, type NetworkServiceOptions } from '@berth/networks';
+import {
+  createHostTools,
+  createNetworkService,
+  type NetworkService,
+  type NetworkServiceOptions,
+} from '@berth/networks';
 import { openState, type State } from '@berth/state';
 
 export interface Rig extends AsyncDisposable {
@@ -27,14 +32,20 @@ export interface Rig extends AsyncDisposable {
   ): Promise<{ readonly id: string; readonly netns: string; readonly ip: string }>;
 }
 
-/** A network service with names, addresses and directories of its own; disposing checks that it left nothing. */
-export async function rig(options: Partial<NetworkServiceOptions> = {}): Promise<Rig> {
+export type RigOptions = Partial<NetworkServiceOptions>;
+
+/**
+ * A network service with names, addresses and directories of its own; disposing checks that it left nothing. `given`
+ * may be made from the rig's block of addresses (`10.150`), which nobody else on the machine has.
+ */
+export async function rig(given: RigOptions | ((block: string) => RigOptions) = {}): Promise<Rig> {
   const directory = await mkdtemp(join(process.env['BERTH_TEST_TMP'] ?? '/dev/shm', 'berth-test-'));
   const state = openState(':memory:');
   const events: string[] = [];
   const instance = `t${randomBytes(4).toString('hex')}`;
   const bridge = `bt${randomBytes(4).toString('hex')}`;
-  const block = `10.${128 + randomInt(100)}`;
+  const block = await freeBlock();
+  const options = typeof given === 'function' ? given(block) : given;
   const pools = [{ base: `${block}.0.0/16`, size: 24 }];
   const services: NetworkService[] = [];
   const make = (more: Partial<NetworkServiceOptions>): NetworkService => {
@@ -79,6 +90,15 @@ export async function rig(options: Partial<NetworkServiceOptions> = {}): Promise
   };
 }
 
+/** Two numbers of the 10.0.0.0/8 that no interface or route of this machine has, other daemons' among them. */
+async function freeBlock(): Promise<string> {
+  const taken = (await createHostTools().hostSubnets()).join(' ');
+  for (;;) {
+    const block = `10.${128 + randomInt(80)}`;
+    if (!new RegExp(`(^| )${block.replace('.', '\\.')}\\.`).test(taken)) return block;
+  }
+}
+
 async function leftovers(instance: string, bridge: string, directory: string): Promise<readonly string[]> {
   const tables = (await nftTables()).filter(({ name }) => name === `berth_${instance}`).map(({ name }) => name);
   const links = (await ipAddresses()).map(({ ifname }) => ifname).filter((name) => name === bridge);
@@ -86,27 +106,30 @@ async function leftovers(instance: string, bridge: string, directory: string): P
   return [...tables, ...links, ...namespaces];
 }
 
-/** A namespace beside the host, 198.51.100.x/30 apart from it: the outside world. */
+/** A namespace beside the host, with a net 198.18.x.y/30 to itself: the outside world. */
 export async function outside(): Promise<
   { readonly netns: string; readonly ip: string; readonly hostIp: string } & AsyncDisposable
 > {
   const directory = await mkdtemp(join(process.env['BERTH_TEST_TMP'] ?? '/dev/shm', 'berth-test-'));
   const netns = join(directory, 'outside');
   const link = `bo${randomBytes(4).toString('hex')}`;
+  const net = `198.${18 + randomInt(2)}.${randomInt(256)}`;
+  const base = 4 * randomInt(64);
+  const [hostIp, ip] = [`${net}.${base + 1}`, `${net}.${base + 2}`];
   createNetns(netns);
   await ipBatch([
     `link add ${link} type veth peer name eth0 netns ${netns}`,
-    `addr add 198.51.100.1/30 dev ${link}`,
+    `addr add ${hostIp}/30 dev ${link}`,
     `link set ${link} up`,
   ]);
   await ipBatch(
-    ['link set lo up', 'addr add 198.51.100.2/30 dev eth0', 'link set eth0 up', 'route add default via 198.51.100.1'],
+    ['link set lo up', `addr add ${ip}/30 dev eth0`, 'link set eth0 up', `route add default via ${hostIp}`],
     { netns },
   );
   return {
     netns,
-    ip: '198.51.100.2',
-    hostIp: '198.51.100.1',
+    ip,
+    hostIp,
     [Symbol.asyncDispose]: async () => {
       await ipBatch([`link del ${link}`]);
       removeNetns(netns);
@@ -139,9 +162,19 @@ export async function tcpServer(
   };
 }
 
-/** What a TCP server says to a client in a namespace; '' when it cannot be reached. */
-export async function say(netns: string | undefined, address: string, port: number): Promise<string> {
-  const { stdout } = await runCommand('timeout', ['2', 'busybox', 'nc', '-w', '1', address, String(port)], {
+/** What a TCP server says to a client in a namespace. However busy the machine is, it waits; '' when refused. */
+export function say(netns: string | undefined, address: string, port: number): Promise<string> {
+  return sayWithin(10, netns, address, port);
+}
+
+/** Whether a client in a namespace hears nothing from there for a second. */
+export async function isSilent(netns: string | undefined, address: string, port: number): Promise<boolean> {
+  return (await sayWithin(1, netns, address, port)) === '';
+}
+
+async function sayWithin(seconds: number, netns: string | undefined, address: string, port: number): Promise<string> {
+  const words = [String(seconds + 1), 'busybox', 'nc', '-w', String(seconds), address, String(port)];
+  const { stdout } = await runCommand('timeout', words, {
     allowExitCodes: [0, 1, 124, 143],
     ...(netns === undefined ? {} : { netns }),
   });
@@ -167,7 +200,7 @@ export async function askUdp(
   const socket = await udpSocket(netns);
   try {
     return await new Promise((resolve) => {
-      const timer = setTimeout(() => resolve(undefined), 1500);
+      const timer = setTimeout(() => resolve(undefined), 10_000);
       socket.once('message', (reply) => {
         clearTimeout(timer);
         resolve(reply);

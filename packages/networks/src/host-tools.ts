@@ -1,6 +1,7 @@
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { sleep } from '@berth/base';
 import {
   createNetns,
   inNetns,
@@ -39,6 +40,12 @@ export interface HostTools {
    */
   lockSubnets?(): Promise<Disposable>;
   interfaces(): Promise<readonly string[]>;
+  /**
+   * Waits until a bridge passes on what these ports of it send. The kernel switches a port on some time after its link
+   * has come up (it may be tens of milliseconds on a busy machine) and drops what arrives before. Never rejects: after
+   * two seconds it gives up. Undefined in tools without a kernel.
+   */
+  untilForwarding?(ports: readonly string[]): Promise<void>;
   /** First global IPv4 address of an interface, CIDR form. */
   addressOf(name: string): Promise<string | undefined>;
   /** Largest packet of the interface the default route leaves by. */
@@ -78,6 +85,7 @@ export function createHostTools(): HostTools {
       return address && `${address.local}/${address.prefixlen}`;
     },
     interfaces: async () => (await ipAddresses()).map(({ ifname }) => ifname),
+    untilForwarding,
     defaultMtu,
     sysctl: (name, value) => writeFile(`/proc/sys/${name}`, value),
     async sysctlIn(netns, settings) {
@@ -101,4 +109,23 @@ async function hostSubnets(): Promise<readonly string[]> {
 async function defaultMtu(): Promise<number | undefined> {
   const device = (await ipRoutes()).find(({ dst }) => dst === 'default')?.dev;
   return device === undefined ? undefined : Number(await readFile(`/sys/class/net/${device}/mtu`, 'utf8'));
+}
+
+/** As /sys/class/net/<port>/brport/state has it. */
+const FORWARDING = 3;
+const PATIENCE_MS = 2000;
+
+async function untilForwarding(ports: readonly string[]): Promise<void> {
+  const end = performance.now() + PATIENCE_MS;
+  for (const port of ports)
+    for (let wait = 1; performance.now() < end && !isForwarding(port); wait = Math.min(wait * 2, 16)) await sleep(wait);
+}
+
+/** True as well for what has no such state: a port that went again, a `/sys` of another namespace. */
+function isForwarding(port: string): boolean {
+  try {
+    return Number(readFileSync(`/sys/class/net/${port}/brport/state`, 'utf8')) === FORWARDING;
+  } catch {
+    return true;
+  }
 }

@@ -69,6 +69,7 @@ export function createBridgeDriver({ host, firewall, logger, defaultMtu }: Bridg
       try {
         if (endpoint.ipv6 === undefined) await withoutIpv6(host, netns, endpoint.interfaceName);
         await host.ipIn(netns, insideLines(network, endpoint, options));
+        await host.untilForwarding?.([hostInterface]);
       } catch (error) {
         await host.ip([`link del ${hostInterface}`]).catch(() => undefined);
         throw error;
@@ -100,6 +101,7 @@ export function createBridgeDriver({ host, firewall, logger, defaultMtu }: Bridg
         const endpoint = { interfaceName: 'eth0', ipv4: link.ipv4, ...(gateway === undefined ? {} : { gateway }) };
         await host.ipIn(netns, insideLines(network, endpoint, { defaultRoute: true }));
       }
+      await host.untilForwarding?.(links.map(({ link }) => link.hostInterface));
     },
   };
 }
