@@ -199,27 +199,25 @@ describe('user-defined networks', () => {
 
   it('pass on the first packet of a container, also when the kernel is slow to switch its port on', async () => {
     const kernel = createHostTools();
-    const ports: string[] = [];
-    const slow = async (port: string): Promise<void> => {
-      ports.push(port);
-      await kernel.ip([`link set ${port} type bridge_slave state 1`]);
-      setTimeout(() => void kernel.ip([`link set ${port} type bridge_slave state 3`]), 150);
-    };
+    let port = '';
     const host = {
       ...kernel,
       async ip(lines: readonly string[]) {
         await kernel.ip(lines);
-        for (const line of lines) {
-          const [, port] = /^link set (\S+) master/.exec(line) ?? [];
-          if (port !== undefined) await slow(port);
-        }
+        port = lines.map((line) => /^link set (\S+) master/.exec(line)?.[1]).find(Boolean) ?? port;
+      },
+      async ipIn(netns: string, lines: readonly string[]) {
+        await kernel.ipIn(netns, lines);
+        await kernel.untilForwarding?.([port]);
+        await kernel.ip([`link set ${port} type bridge_slave state 1`]);
+        setTimeout(() => void kernel.ip([`link set ${port} type bridge_slave state 3`]), 150);
       },
     };
     await using r = await rig({ host, ready: { connected: 0, plain: 0 } });
     await r.service.create({ name: 'app' });
     await r.container('app');
     // 3: forwarding (if_bridge.h).
-    assert.equal(await readFile(`/sys/class/net/${ports[0]}/brport/state`, 'utf8'), '3\n');
+    assert.equal(await readFile(`/sys/class/net/${port}/brport/state`, 'utf8'), '3\n');
   });
 
   it('connect and disconnect a running container', async () => {
