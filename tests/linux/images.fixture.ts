@@ -5,7 +5,7 @@ import { type ApplyPool, createApplyPool } from '@berth/archive';
 import { createSystemClock, silentLogger } from '@berth/base';
 import { checkContent, type OpenedContentStore, openContentStore } from '@berth/content';
 import { createImageService, createLayerTools, type OwnedImageService } from '@berth/images';
-import { createRegistryClient } from '@berth/registry-client';
+import { createRegistryClient, type RegistryClientOptions } from '@berth/registry-client';
 import { type RunningRegistry, startRegistry } from '@berth/registry-server';
 import {
   checkSnapshots,
@@ -29,13 +29,17 @@ export interface ImageStore extends AsyncDisposable {
   readonly state: State;
 }
 
-export async function openImageStore(root: string, driver: 'overlay' | 'vfs' = 'overlay'): Promise<ImageStore> {
+export async function openImageStore(
+  root: string,
+  driver: 'overlay' | 'vfs' = 'overlay',
+  registries: RegistryClientOptions = {},
+): Promise<ImageStore> {
   const state = openState(join(root, 'berth.db'));
   const content = await openContentStore({ root: join(root, 'content'), state });
   const make = driver === 'overlay' ? createOverlaySnapshotter : createVfsSnapshotter;
   const snapshotter = make({ root: join(root, 'snapshots', driver), state });
   const pool = createApplyPool({ idleMs: 100 });
-  const client = createRegistryClient({ limits: { backoffMs: 5, attempts: 1 } });
+  const client = createRegistryClient({ limits: { backoffMs: 5, attempts: 1 }, ...registries });
   const mountRoot = join(root, 'mounts');
   await mkdir(mountRoot, { recursive: true });
   const images = createImageService({

@@ -1,13 +1,17 @@
-import type { CallOptions } from '@berth/base';
+import { type CallOptions, isKind, messageOf } from '@berth/base';
 import type { Ingest } from '@berth/content';
 import type { Descriptor, Fetcher } from '@berth/oci';
+import { isElsewhere } from '@berth/registry-client';
 import type { ImageContext } from './context.ts';
 import { LayerProgress, type Progress } from './progress.ts';
 
 /** Refs of partial downloads. */
 export const DOWNLOAD_PREFIX = 'blob/';
 
-/** Where else the bytes of a download go while they arrive. Called once, before the first byte. */
+/**
+ * Where else the bytes of a download go while they arrive. Called once, before the first byte. When those bytes turn out
+ * to be wrong and others come from elsewhere, `fail` is called although the download goes well.
+ */
 export type OpenTee = () => { write(chunk: Uint8Array): Promise<void>; end(): void; fail(error: unknown): void };
 
 export interface FetchBlobOptions extends CallOptions {
@@ -38,14 +42,37 @@ async function download(
   blob: Descriptor,
   options: FetchBlobOptions,
 ): Promise<void> {
-  const { signal } = options;
   const progress = new LayerProgress(blob, options.onEvent);
   if (context.downloadSlots.busy) progress.phase('waiting');
-  using _slot = await context.downloadSlots.acquire({ signal });
-  if (context.content.stat(blob.digest)) return;
+  using _slot = await context.downloadSlots.acquire(options);
+  for (let { tee } = options; ; tee = undefined) {
+    if (context.content.stat(blob.digest)) return;
+    try {
+      await attempt(context, source, blob, progress, { signal: options.signal, ...(tee ? { tee } : {}) });
+      return progress.phase('downloaded');
+    } catch (error) {
+      if (!isElsewhere(error) && !(error instanceof SpoiledRest)) throw error;
+      context.logger.warn('a blob came with wrong bytes, fetching it again', { digest: blob.digest, error });
+      progress.phase('retrying', `(${messageOf(error)})`);
+    }
+  }
+}
+
+/** What was kept from an earlier download may be what is wrong; the next one begins at the first byte. */
+class SpoiledRest extends Error {}
+
+async function attempt(
+  context: ImageContext,
+  source: Fetcher,
+  blob: Descriptor,
+  progress: LayerProgress,
+  options: FetchBlobOptions,
+): Promise<void> {
+  const { signal } = options;
   await using ingest = await context.content.ingest(DOWNLOAD_PREFIX + blob.digest, blob, { signal });
+  const resumed = ingest.offset > 0;
   progress.bytes('downloading', ingest.offset);
-  const tee = ingest.offset === 0 ? options.tee?.() : undefined;
+  const tee = resumed ? undefined : options.tee?.();
   try {
     await receive(source, blob, ingest, progress, { signal }, tee);
     progress.phase('verifying');
@@ -53,9 +80,13 @@ async function download(
     tee?.end();
   } catch (error) {
     tee?.fail(error);
+    if (isElsewhere(error)) await ingest.abort();
+    else if (resumed && isKind(error, 'dataLoss')) {
+      await ingest.abort();
+      throw new SpoiledRest(messageOf(error), { cause: error });
+    }
     throw error;
   }
-  progress.phase('downloaded');
 }
 
 async function receive(

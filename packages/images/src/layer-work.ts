@@ -117,14 +117,18 @@ async function makeAlone(
   plan: LayerPlan,
   options: LayerOptions,
 ): Promise<void> {
-  try {
-    await withActive(context, undefined, async (key) => {
+  const unpack = (): Promise<void> =>
+    withActive(context, undefined, async (key) => {
       await applyLayer(context, work, plan, { directory: ownDirectory(context, key), mode: 'overlay' }, options);
       await ensureLayer(context, work, at - 1, { signal: options.signal });
       const parent = work.plans[at - 1]?.chainId;
       await context.snapshotter.commit(plan.chainId, key, parent === undefined ? {} : { parent });
     });
+  try {
+    await unpack();
   } catch (error) {
+    // The right bytes are stored by now: into a directory that has seen no others.
+    if (error instanceof WrongBytes) return await unpack();
     // A layer may hard-link to a file that only a layer below has: that needs those below first.
     if (at === 0 || !isKind(error, 'invalid') || !context.content.stat(plan.blob.digest)) throw error;
     await makeOnParent(context, work, at, plan, options);
@@ -203,6 +207,9 @@ async function applyLayer(
   checkDiffId(plan, diffId);
 }
 
+/** What was unpacked while it came in turned out to be wrong; what is stored now came from elsewhere. */
+class WrongBytes extends Error {}
+
 async function applyWhileFetching(
   context: ImageContext,
   source: Fetcher,
@@ -225,6 +232,7 @@ async function applyWhileFetching(
   try {
     await fetchBlob(context, source, blob, { ...options, tee });
     if (applying === undefined) return undefined;
+    if (pipe.failed) throw new WrongBytes();
     progress.bytes('extracting', 0);
     return (await applying).diffId;
   } catch (error) {

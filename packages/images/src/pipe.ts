@@ -33,6 +33,11 @@ export class Pipe {
     this.#wake?.();
   }
 
+  /** Whether the writer gave up. */
+  get failed(): boolean {
+    return this.#error !== undefined;
+  }
+
   /** The reader sees `error` after what it has not read yet is dropped. */
   fail(error: unknown): void {
     this.#error ??= error;

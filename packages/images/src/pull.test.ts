@@ -114,6 +114,21 @@ async function* cutAt(body: AsyncIterable<Uint8Array>, length: number): AsyncGen
   }
 }
 
+test('a kept beginning that is wrong is thrown away, and the same pull fetches the layer whole', async () => {
+  await using store = await openTestStore();
+  const image = await putImage(store.registry.repository(APP), { layers: ['kept'.repeat(3000)] }, 'latest');
+  const starts: number[] = [];
+  store.registry.tamper = (blob, body, range) => {
+    if (blob.digest !== image.layers[0]?.digest) return body;
+    starts.push(range?.start ?? 0);
+    return starts.length > 1 ? body : cutAt(flipped(body), 20);
+  };
+  await assert.rejects(store.images.pull('app', {}), /the line broke/);
+  await store.images.pull('app', {});
+  assert.deepEqual(starts, [0, 20, 0]);
+  await store.images.resolve('app');
+});
+
 test('an aborted pull leaves no lease and no active snapshot', async () => {
   await using store = await openTestStore();
   await putImage(store.registry.repository(APP), { layers: ['one', 'two', 'three', 'four', 'five'] }, 'latest');

@@ -61,6 +61,14 @@ export function isRateLimited(error: unknown): boolean {
   return error instanceof EngineError && error.details['status'] === 429;
 }
 
+/**
+ * True when the bytes were wrong because of who sent them: a fetch from the first byte asks somebody else. Comes to an
+ * end, as nobody is asked again for what they got wrong.
+ */
+export function isElsewhere(error: unknown): boolean {
+  return error instanceof EngineError && error.details['elsewhere'] === true;
+}
+
 /** True for answers that say nothing about what was asked for. */
 export function isBusy(error: unknown): boolean {
   return error instanceof EngineError && (isRateLimited(error) || Number(error.details['status'] ?? 0) >= 500);

@@ -58,14 +58,14 @@ interface WatchedSource extends BlobSource {
   readonly contributors: ReadonlySet<Session>;
 }
 
-/** The stream as it is; whoever stores it finds out about wrong bytes, `wrong` only remembers whose they were. */
-async function* judged(stream: ByteStream, { digest }: Descriptor, wrong: () => void): ByteStream {
+/** The stream as it is; wrong bytes end with what `wrong` gives. */
+async function* judged(stream: ByteStream, { digest }: Descriptor, wrong: () => Error): ByteStream {
   const digester = createDigester(digestAlgorithm(digest));
   for await (const chunk of stream) {
     digester.update(chunk);
     yield chunk;
   }
-  if (digester.digest() !== digest) wrong();
+  if (digester.digest() !== digest) throw wrong();
 }
 
 const MAX_DISTRUSTED = 10_000;
@@ -189,15 +189,19 @@ export function createRepository(context: RepositoryContext): Repository {
 
   /** Opens a blob where it was opened last; a mirror that fails is left for good, also in the middle. */
   const watchMirrors = (stream: ByteStream, descriptor: Descriptor, contributors: ReadonlySet<Session>): ByteStream => {
-    const distrust = (): void => {
+    const distrust = (): Error => {
+      const bases: string[] = [];
       for (const { endpoint } of contributors) {
         if (!endpoint.mirror || context.distrusted.size >= MAX_DISTRUSTED) continue;
         context.distrusted.add(`${endpoint.base} ${descriptor.digest}`);
+        bases.push(endpoint.base);
         logger.warn('mirror sent wrong bytes, not asked for them again', {
           mirror: endpoint.base,
           digest: descriptor.digest,
         });
       }
+      const text = `the bytes of ${descriptor.digest} that came from ${bases.join(', ') || 'a mirror'} are wrong`;
+      return dataLoss(text, { details: { elsewhere: bases.length > 0 } });
     };
     return [...contributors].some(({ endpoint }) => endpoint.mirror) ? judged(stream, descriptor, distrust) : stream;
   };
