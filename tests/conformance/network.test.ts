@@ -90,6 +90,48 @@ describe('the default bridge', () => {
     }
   });
 
+  test('links give variables, follow the other through restart and rename, and are shown', async () => {
+    await sleeper('linked', '--expose', '80', '--expose', '81', '-e', 'PASS=secret');
+    await sleeper('web', '--link', 'linked:my-db');
+    try {
+      const env = (await inside('web', 'env')).split('\n');
+      const address = async (): Promise<string> => (await endpoints('linked'))['bridge']?.IPAddress ?? '';
+      for (const line of [
+        `MY_DB_PORT=tcp://${await address()}:80`,
+        `MY_DB_PORT_81_TCP_ADDR=${await address()}`,
+        'MY_DB_PORT_80_TCP_PORT_END=81',
+        'MY_DB_NAME=/web/my-db',
+        'MY_DB_ENV_PASS=secret',
+      ])
+        assert.ok(env.includes(line), line);
+      const links = (): Promise<string> => daemon.ok(['inspect', '-f', '{{json .HostConfig.Links}}', 'web']);
+      assert.equal(await links(), '["/linked:/web/my-db"]');
+      assert.match(await daemon.ok(['ps', '--no-trunc', '--format', '{{.Names}}']), /^linked,web\/my-db$/m);
+      await inside('web', 'echo 192.0.2.7 own >> /etc/hosts');
+      // The address just freed is the last to be given again.
+      await daemon.ok(['restart', '-t', '0', 'linked']);
+      const hosts = await inside('web', 'cat /etc/hosts; ping -c1 -W5 my-db');
+      assert.match(hosts, new RegExp(`^${(await address()).replaceAll('.', '\\.')}\tmy-db [0-9a-f]{12} linked$`, 'm'));
+      assert.equal(hosts.match(/\tmy-db /g)?.length, 1);
+      assert.match(hosts, /^192\.0\.2\.7 own$/m);
+      await daemon.ok(['rename', 'linked', 'other']);
+      await daemon.ok(['rename', 'web', 'front']);
+      assert.equal(
+        await daemon.ok(['inspect', '-f', '{{json .HostConfig.Links}}', 'front']),
+        '["/other:/front/my-db"]',
+      );
+      await daemon.ok(['restart', '-t', '0', 'front']);
+      assert.match(await inside('front', 'env'), /^MY_DB_NAME=\/front\/my-db$/m);
+      await refused(['rm', '--link', 'front'], /Conflict, cannot remove the default link name of the container/);
+      await daemon.ok(['rm', '--link', 'front/my-db']);
+      assert.equal(await daemon.ok(['inspect', '-f', '{{json .HostConfig.Links}}', 'front']), 'null');
+      await remove('other');
+      await daemon.ok(['restart', '-t', '0', 'front']);
+    } finally {
+      await daemon.docker(['rm', '-f', 'linked', 'web', 'other', 'front']);
+    }
+  });
+
   test('takes no static address, and cannot be removed', async () => {
     await refused(
       ['run', '--rm', '--ip', '10.210.0.9', 'busybox', 'true'],
@@ -166,6 +208,31 @@ describe('user-defined bridges', () => {
     } finally {
       await remove('web');
       await daemon.ok(['network', 'rm', 'app']);
+    }
+  });
+
+  test('a new name is the name at once; links are names for one container', async () => {
+    await daemon.ok(['network', 'create', 'names']);
+    await sleeper('before', '--network', 'names', '--network-alias', 'nick');
+    await sleeper('asker', '--network', 'names', '--link', 'before:mine');
+    try {
+      const address = (await endpoints('before'))['names']?.IPAddress ?? '';
+      await daemon.ok(['rename', 'before', 'after']);
+      const id = await daemon.ok(['inspect', '-f', '{{.Id}}', 'after']);
+      assert.deepEqual((await endpoints('after'))['names']?.DNSNames, ['after', 'nick', id.slice(0, 12)]);
+      const found = async (name: string): Promise<boolean> =>
+        (await daemon.docker(['exec', 'asker', 'nslookup', name])).stdout.includes(`Address:\t${address}`) ||
+        (await daemon.docker(['exec', 'asker', 'nslookup', name])).stdout.includes(`Address: ${address}`);
+      for (const name of ['after', 'nick', 'mine', 'after.names']) assert.ok(await found(name), name);
+      assert.equal(await found('before'), false);
+      assert.equal(await daemon.ok(['inspect', '-f', '{{json .HostConfig.Links}}', 'asker']), 'null');
+      assert.match(
+        await daemon.ok(['inspect', '-f', '{{json .NetworkSettings.Networks.names.Links}}', 'asker']),
+        /^\["before:mine"\]$/,
+      );
+    } finally {
+      await daemon.docker(['rm', '-f', 'before', 'after', 'asker']);
+      await daemon.ok(['network', 'rm', 'names']);
     }
   });
 

@@ -9,7 +9,7 @@ import { copyUpVolumes } from './copy-up.ts';
 import type { ContainerDeps } from './deps.ts';
 import { emitContainer } from './events.ts';
 import { prepareSnapshot } from './init-layer.ts';
-import { checkLinks } from './links.ts';
+import { bindLinks } from './links.ts';
 import { completeLogConfig } from './log-settings.ts';
 import { mergeImageConfig } from './merge-image.ts';
 import { type PlannedMount, planMounts } from './mount-points.ts';
@@ -41,7 +41,7 @@ export async function create(
   const given = input.name ? checkName(input.name) : undefined;
   validateCreate(input.settings, input.host);
   validateEndpoints(input.networking);
-  checkLinks(deps.store, input.host);
+  const host = bindLinks(deps.store, input.host);
   if (given !== undefined) deps.store.assertNameFree(given);
   // a start most likely follows
   expectCgroupMigration();
@@ -61,7 +61,7 @@ export async function create(
     createdAt: deps.clock.now(),
     image: { id: image.id, manifestDigest: image.manifest.digest, platform: image.platform },
     settings,
-    host: { ...input.host, logConfig: completeLogConfig(deps, input.host) },
+    host: { ...host, logConfig: completeLogConfig(deps, input.host) },
     networking: input.networking,
     mounts: mounts.map(asMountPoint),
     runtime: runtimeName(deps, input.host),

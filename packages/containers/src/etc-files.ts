@@ -2,6 +2,8 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Container } from './container.ts';
 import type { ContainerDeps } from './deps.ts';
+import { followHosts, renewAddresses } from './hosts-edit.ts';
+import { linksOf } from './links.ts';
 import { networkModeOf } from './network.ts';
 import { containerDirectory } from './paths.ts';
 
@@ -24,6 +26,47 @@ export async function writeEtcFiles(deps: ContainerDeps, container: Container): 
   const owner = networkOwner(deps, container);
   if (owner !== container) return shareIdentity(deps, container, owner);
   const directory = containerDirectory(deps, container.id);
+  const { hostname } = container.record.settings;
+  const { hosts, resolv } = await networkFiles(deps, container);
+  await Promise.all([
+    writeFile(join(directory, 'hostname'), `${hostname}\n`, { mode: 0o644 }),
+    writeFile(join(directory, 'hosts'), hosts, { mode: 0o644 }),
+    writeFile(join(directory, 'resolv.conf'), resolv, { mode: 0o644 }),
+  ]);
+}
+
+/** Makes a change to a running container's networks and brings its files up to it; what the container wrote into them stays. */
+export async function followNetworks(
+  deps: ContainerDeps,
+  container: Container,
+  change: () => Promise<unknown>,
+): Promise<void> {
+  const before = await networkFiles(deps, container);
+  await change();
+  const after = await networkFiles(deps, container);
+  const directory = containerDirectory(deps, container.id);
+  await edit(join(directory, 'hosts'), (text) => followHosts(text, before.hosts, after.hosts));
+  await edit(join(directory, 'resolv.conf'), (text) => (text === before.resolv ? after.resolv : text));
+}
+
+/** Once a container has its address: those that run and are linked to it find it there. */
+export async function tellLinked(deps: ContainerDeps, container: Container): Promise<void> {
+  for (const other of deps.store.list()) {
+    if (!other.isRunning || !linksOf(deps.store, other).some(({ target }) => target === container)) continue;
+    const { hosts } = await networkFiles(deps, other);
+    await edit(join(containerDirectory(deps, other.id), 'hosts'), (text) => renewAddresses(text, hosts)).catch(
+      (error: unknown) =>
+        deps.logger.warn('the hosts file of a linked container stays', { container: other.id, error }),
+    );
+  }
+}
+
+interface NetworkFiles {
+  readonly hosts: string;
+  readonly resolv: string;
+}
+
+async function networkFiles(deps: ContainerDeps, container: Container): Promise<NetworkFiles> {
   const { settings, host } = container.record;
   const hosts = deps.networks.hostsFile(container.id, {
     hostname: settings.hostname,
@@ -31,11 +74,14 @@ export async function writeEtcFiles(deps: ContainerDeps, container: Container): 
     extraHosts: host.extraHosts ?? [],
     ...(networkModeOf(container) === 'host' ? { base: await readFile('/etc/hosts', 'utf8').catch(() => '') } : {}),
   });
-  await Promise.all([
-    writeFile(join(directory, 'hostname'), `${settings.hostname}\n`, { mode: 0o644 }),
-    writeFile(join(directory, 'hosts'), hosts, { mode: 0o644 }),
-    writeFile(join(directory, 'resolv.conf'), resolvConf(deps, container), { mode: 0o644 }),
-  ]);
+  return { hosts, resolv: resolvConf(deps, container) };
+}
+
+/** In place: the file is mounted. */
+async function edit(path: string, change: (text: string) => string): Promise<void> {
+  const text = await readFile(path, 'utf8');
+  const changed = change(text);
+  if (changed !== text) await writeFile(path, changed);
 }
 
 function shareIdentity(deps: ContainerDeps, container: Container, { record }: Container): void {

@@ -1,27 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { mergeImageConfig } from './merge-image.ts';
-import type { ContainerSettings } from './types.ts';
+import { type ContainerSettings, EMPTY_SETTINGS } from './types.ts';
 
 const settings = (own: Partial<ContainerSettings> = {}): ContainerSettings => ({
-  hostname: '',
-  domainname: '',
-  user: '',
-  attachStdin: false,
-  attachStdout: false,
-  attachStderr: false,
-  exposedPorts: {},
-  tty: false,
-  openStdin: false,
-  stdinOnce: false,
-  env: [],
-  cmd: null,
-  entrypoint: null,
-  image: 'image',
-  volumes: {},
-  workingDir: '',
-  onBuild: null,
-  labels: {},
+  ...EMPTY_SETTINGS,
   ...own,
 });
 

@@ -1,6 +1,6 @@
 import { conflict, forbidden } from '@berth/base';
 import type { ContainerDeps } from './deps.ts';
-import { writeEtcFiles } from './etc-files.ts';
+import { followNetworks } from './etc-files.ts';
 import { connectInput, networkModeOf, networksOf } from './network.ts';
 import type { EndpointSettings } from './types.ts';
 
@@ -26,8 +26,9 @@ export async function connectNetwork(
   if (name === 'host')
     throw forbidden('cannot connect container to host network - container must be created with --network=host');
   if (container.isRunning) {
-    await deps.networks.connect(container.id, name, connectInput(deps, container, name, settings));
-    await writeEtcFiles(deps, container);
+    await followNetworks(deps, container, () =>
+      deps.networks.connect(container.id, name, connectInput(deps, container, name, settings)),
+    );
   }
   const networking = { ...Object.fromEntries(networksOf(container, mode)), [name]: settings };
   deps.store.setRecord(container, { networking });
@@ -51,8 +52,7 @@ export async function disconnectNetwork(
   const networking = Object.fromEntries(networksOf(container, mode));
   if (!(name in networking) && !force) throw forbidden(`container ${container.id} is not connected to network ${name}`);
   if (container.isRunning) {
-    await deps.networks.disconnect(container.id, name, { force });
-    await writeEtcFiles(deps, container);
+    await followNetworks(deps, container, () => deps.networks.disconnect(container.id, name, { force }));
   }
   const { [name]: _removed, ...rest } = networking;
   const remaining = Object.keys(rest)[0];

@@ -2,7 +2,7 @@ import { conflict, invalid, shortId, wrap } from '@berth/base';
 import type { ConnectInput, EndpointRecord, PortBinding, Sandbox, SandboxInput } from '@berth/networks';
 import type { Container } from './container.ts';
 import type { ContainerDeps } from './deps.ts';
-import { resolveLinks } from './links.ts';
+import { resolveLegacyLinks, resolveLinks } from './links.ts';
 import type { EndpointSettings } from './types.ts';
 
 /** `default` and '' mean the default bridge. */
@@ -77,13 +77,12 @@ export function connectInput(
   settings: EndpointSettings,
 ): ConnectInput {
   if (network === 'host' || network === 'none') return {};
-  const { settings: own, host } = container.record;
+  const { settings: own } = container.record;
   const onBridge = network === 'bridge';
-  const links = resolveLinks(deps, container, (onBridge ? host.links : settings.links) ?? [], onBridge);
+  const links = onBridge ? resolveLegacyLinks(deps, container) : resolveLinks(deps, settings.links ?? []);
   const mac = settings.macAddress || own.macAddress;
-  const names = new Set([container.name, shortId(container.id), own.hostname].filter((name) => name !== ''));
   return {
-    dnsNames: [...names],
+    dnsNames: dnsNames(container),
     aliases: settings.aliases ?? [],
     ...(links.length > 0 ? { links } : {}),
     ...(settings.ipamConfig?.ipv4Address ? { ipv4: settings.ipamConfig.ipv4Address } : {}),
@@ -92,6 +91,11 @@ export function connectInput(
     ...(settings.driverOpts ? { driverOptions: settings.driverOpts } : {}),
     ...(settings.gwPriority ? { gatewayPriority: settings.gwPriority } : {}),
   };
+}
+
+/** What other containers of a user-defined network may call this one, besides its aliases there. */
+export function dnsNames({ id, name, record }: Container): readonly string[] {
+  return [...new Set([name, shortId(id), record.settings.hostname])].filter((each) => each !== '');
 }
 
 /** -p bindings, and with -P every exposed port that has none. */

@@ -2,6 +2,7 @@ import { conflict, invalid, messageOf } from '@berth/base';
 import type { ContainerDeps } from './deps.ts';
 import { emitContainer } from './events.ts';
 import { checkName } from './names.ts';
+import { dnsNames } from './network.ts';
 
 export async function rename(deps: ContainerDeps, nameOrId: string, newName: string): Promise<void> {
   if (newName === '') throw invalid('Neither old nor new names may be empty');
@@ -13,6 +14,7 @@ export async function rename(deps: ContainerDeps, nameOrId: string, newName: str
   deps.store.assertNameFree(name);
   const oldName = container.name;
   deps.store.setRecord(container, { name });
+  await deps.networks.rename(container.id, dnsNames(container));
   emitContainer(deps, container, 'rename', { oldName: `/${oldName}` });
 }
 

@@ -23,6 +23,7 @@ import {
 import { watchExit } from './exit.ts';
 import { exportContainer } from './export.ts';
 import { kill } from './kill.ts';
+import { describeLinks, linkNames, removeLink } from './links.ts';
 import { type LogRequest, logs, type OpenedLogs } from './logs.ts';
 import { connectNetwork, disconnectNetwork } from './network-connect.ts';
 import { pause, unpause } from './pause.ts';
@@ -90,6 +91,12 @@ export interface ContainerService {
     options: CallOptions & { readonly detach: boolean; readonly consoleSize?: readonly number[] | null },
   ): Promise<StartedExec>;
   resizeExec(id: string, size: { readonly width: number; readonly height: number }): Promise<void>;
+  /** Links of the default bridge as inspect shows them, `/target:/this/alias`. */
+  links(name: string): readonly string[];
+  /** Names that others gave the container by linking to it, `/other/alias`. */
+  linkNames(name: string): readonly string[];
+  /** `name` is `parent/alias`: the link goes, both containers stay. */
+  removeLink(name: string): Promise<void>;
   /** IDs of containers made from an image. */
   usingImage(id: Digest): readonly Container[];
   restore(): Promise<void>;
@@ -144,6 +151,9 @@ export function createContainerService(input: ContainerServiceInput): ContainerS
     resizeExec: (id, size) => resizeExec(deps, id, size),
     usingImage: (id) =>
       deps.store.list().filter((c) => c.record.image.id === id || c.record.image.manifestDigest === id),
+    links: (name) => describeLinks(deps.store, deps.store.get(name)),
+    linkNames: (name) => linkNames(deps.store, deps.store.get(name)),
+    removeLink: async (name) => removeLink(deps.store, name),
     restore: () => restore(deps),
     shutdown: (options) => shutdown(deps, stopping, options),
   };

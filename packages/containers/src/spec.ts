@@ -6,6 +6,7 @@ import type { Container } from './container.ts';
 import { commandOf } from './create.ts';
 import type { ContainerDeps } from './deps.ts';
 import { ETC_FILES, etcDirectory } from './etc-files.ts';
+import { linkEnvironment } from './link-environment.ts';
 import { rootfsPath } from './paths.ts';
 import type { RunResources } from './resources.ts';
 import { makeDirectoryInRoot } from './root-path.ts';
@@ -28,7 +29,7 @@ export async function specInputFor(
   return {
     host: deps.host,
     args: commandOf(settings),
-    env: environment(container, user.home),
+    env: environment(container, user.home, linkEnvironment(deps, container)),
     cwd,
     user,
     terminal: settings.tty,
@@ -70,10 +71,16 @@ function makeWorkingDirectory(rootfs: string, path: string): void {
   }
 }
 
-/** dockerd's own variables, then the user's, which win. */
-function environment(container: Container, home: string): readonly string[] {
+/** dockerd's own variables, those of links, then the user's, which win. */
+function environment(container: Container, home: string, links: readonly string[]): readonly string[] {
   const { settings } = container.record;
-  const own = [DEFAULT_PATH, `HOSTNAME=${settings.hostname}`, ...(settings.tty ? ['TERM=xterm'] : []), `HOME=${home}`];
+  const own = [
+    DEFAULT_PATH,
+    `HOSTNAME=${settings.hostname}`,
+    ...(settings.tty ? ['TERM=xterm'] : []),
+    `HOME=${home}`,
+    ...links,
+  ];
   const given = new Set(settings.env.map((entry) => entry.split('=')[0]));
   // `-e NAME` without a value removes the variable.
   return [

@@ -6,7 +6,7 @@ import { buildRuntimeSpec, encodeSpec, type Task } from '@berth/runtime';
 import { cancelPending } from './attach.ts';
 import type { Container } from './container.ts';
 import type { ContainerDeps } from './deps.ts';
-import { writeEtcFiles } from './etc-files.ts';
+import { tellLinked, writeEtcFiles } from './etc-files.ts';
 import { emitContainer } from './events.ts';
 import { startHealth } from './health.ts';
 import { keepsLog, rotateLogs } from './log-settings.ts';
@@ -67,6 +67,7 @@ async function launch(deps: ContainerDeps, container: Container): Promise<Task> 
   const resources = await acquireResources(deps, container);
   try {
     await writeEtcFiles(deps, container);
+    await tellLinked(deps, container);
     const input = await specInputFor(deps, container, resources);
     container.specInput = input;
     const bundle = containerDirectory(deps, container.id);

@@ -34,6 +34,28 @@ export interface ContainerSettings {
   readonly macAddress?: string;
 }
 
+/** Settings that say nothing: the zero value of every field that is always there. */
+export const EMPTY_SETTINGS: ContainerSettings = {
+  hostname: '',
+  domainname: '',
+  user: '',
+  attachStdin: false,
+  attachStdout: false,
+  attachStderr: false,
+  exposedPorts: {},
+  tty: false,
+  openStdin: false,
+  stdinOnce: false,
+  env: [],
+  cmd: null,
+  entrypoint: null,
+  image: '',
+  volumes: {},
+  workingDir: '',
+  onBuild: null,
+  labels: {},
+};
+
 /** Durations in nanoseconds; `test` is `['NONE']`, `['CMD', ...]` or `['CMD-SHELL', line]`, empty to inherit. */
 export interface HealthcheckSettings {
   readonly test?: readonly string[];

@@ -1,28 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { ContainerSettings, HostSettings } from './types.ts';
+import { type ContainerSettings, EMPTY_SETTINGS, type HostSettings } from './types.ts';
 import { parseSignal, validateCreate } from './validate.ts';
 
-const PLAIN: ContainerSettings = {
-  hostname: '',
-  domainname: '',
-  user: '',
-  attachStdin: false,
-  attachStdout: false,
-  attachStderr: false,
-  exposedPorts: {},
-  tty: false,
-  openStdin: false,
-  stdinOnce: false,
-  env: [],
-  cmd: null,
-  entrypoint: null,
-  image: 'image',
-  volumes: {},
-  workingDir: '',
-  onBuild: null,
-  labels: {},
-};
+const PLAIN: ContainerSettings = { ...EMPTY_SETTINGS, image: 'image' };
 const M = 1024 * 1024;
 
 test('settings that docker refuses are refused in its words', () => {

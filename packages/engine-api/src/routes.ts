@@ -59,7 +59,7 @@ export const ROUTES = {
   ContainerAttach: { method: 'POST', path: '/containers/{id}/attach', stream: 'upgrade' },
   ContainerAttachWebsocket: { method: 'GET', path: '/containers/{id}/attach/ws', stream: 'websocket' },
   ContainerWait: { method: 'POST', path: '/containers/{id}/wait' },
-  ContainerDelete: { method: 'DELETE', path: '/containers/{id}' },
+  ContainerDelete: { method: 'DELETE', path: '/containers/{id:.*}' },
   ContainerArchiveInfo: { method: 'HEAD', path: '/containers/{id}/archive' },
   ContainerArchive: { method: 'GET', path: '/containers/{id}/archive', stream: 'tar' },
   PutContainerArchive: { method: 'PUT', path: '/containers/{id}/archive', upload: 'tar' },

@@ -29,6 +29,8 @@ export interface NetworkService {
   closeSandbox(containerId: string): Promise<void>;
   connect(containerId: string, nameOrId: string, input: ConnectInput, options?: CallOptions): Promise<EndpointRecord>;
   disconnect(containerId: string, nameOrId: string, options?: { readonly force?: boolean }): Promise<void>;
+  /** A container has other names now: user-defined networks answer to these and no longer to the old ones. */
+  rename(containerId: string, dnsNames: readonly string[]): Promise<void>;
   /** Publishes on the endpoint that carries the container's default route; `conflict` when a host port is taken (docker's text). */
   publish(containerId: string, ports: readonly PortBinding[]): Promise<EndpointRecord>;
   /** The container's /etc/hosts: localhost, extra hosts, links on the default bridge, then its own names. */

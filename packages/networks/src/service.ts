@@ -11,6 +11,7 @@ import { createNetwork } from './verbs/create.ts';
 import { disconnect } from './verbs/disconnect.ts';
 import { getNetwork } from './verbs/get.ts';
 import { pruneNetworks, removeNetwork } from './verbs/remove.ts';
+import { rename } from './verbs/rename.ts';
 import { restore } from './verbs/restore.ts';
 import { shutdown } from './verbs/shutdown.ts';
 
@@ -34,6 +35,7 @@ export function createNetworkService(options: NetworkServiceOptions): NetworkSer
     closeSandbox: (containerId) => closeSandbox(context, containerId),
     connect: (containerId, nameOrId, input, call) => connect(context, containerId, nameOrId, input, call),
     disconnect: (containerId, nameOrId) => disconnect(context, containerId, nameOrId),
+    rename: (containerId, dnsNames) => rename(context, containerId, dnsNames),
     publish: (containerId, ports) => publish(context, containerId, ports),
     hostsFile: (containerId, names) => hostsFile(context, containerId, names),
     restore: (live) => restore(context, live),

@@ -28,6 +28,7 @@ export async function renderInspect(
   const { record, state } = container;
   const [path = '', ...args] = commandOf(record.settings);
   const info = await services.system.berth();
+  const links = services.containers.links(record.id);
   const directory = record.hostnamePath.slice(0, record.hostnamePath.lastIndexOf('/'));
   return {
     Id: record.id,
@@ -48,7 +49,10 @@ export async function renderInspect(
     ProcessLabel: '',
     AppArmorProfile: '',
     ExecIDs: container.execProcesses.size > 0 ? [...container.execProcesses.keys()] : null,
-    HostConfig: renderHostConfig(record.host, record.runtime, String(info.details['cgroupnsMode'] ?? 'host')),
+    HostConfig: {
+      ...renderHostConfig(record.host, record.runtime, String(info.details['cgroupnsMode'] ?? 'host')),
+      Links: links.length > 0 ? [...links] : null,
+    },
     GraphDriver: { Name: String(info.details['storageDriver'] ?? 'overlay2'), Data: null },
     ...(sizes ? { SizeRw: sizes.rw, SizeRootFs: sizes.rootFs } : {}),
     Mounts: record.mounts.map((m) => renderMount(services, m)),
@@ -132,7 +136,7 @@ export function renderSummary(
   const endpoints = services.networks.endpointsOf(container.id);
   return {
     Id: record.id,
-    Names: [`/${record.name}`],
+    Names: [`/${record.name}`, ...services.containers.linkNames(record.id)],
     Image: record.settings.image,
     ImageID: record.image.id,
     Command: commandText(commandOf(record.settings)),

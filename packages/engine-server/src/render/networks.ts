@@ -88,12 +88,16 @@ export function renderNetworks(
         IPv6Gateway: endpoint?.gateway6 ?? '',
         GlobalIPv6Address: address(endpoint?.ipv6),
         GlobalIPv6PrefixLen: prefix(endpoint?.ipv6),
-        DNSNames:
-          endpoint && network?.name !== 'bridge' ? [...new Set([...endpoint.dnsNames, ...endpoint.aliases])] : null,
+        DNSNames: endpoint && network && !network.predefined ? namesOf(endpoint) : null,
       },
     ];
   });
   return Object.fromEntries(entries);
+}
+
+/** Name, aliases, ID, host name: dockerd's order. */
+function namesOf({ dnsNames: [name, ...others], aliases }: EndpointRecord): string[] {
+  return [...new Set([...(name === undefined ? [] : [name]), ...aliases, ...others])];
 }
 
 /** `Ports` of the container list. */

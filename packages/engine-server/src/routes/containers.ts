@@ -1,14 +1,15 @@
 import { invalid, notImplemented } from '@berth/base';
-import type {
-  Attachment,
-  AttachRequest,
-  ClientStreams,
-  Container,
-  ContainerSettings,
-  EndpointSettings,
-  HostSettings,
-  ResourceSettings,
-  RestartPolicy,
+import {
+  type Attachment,
+  type AttachRequest,
+  type ClientStreams,
+  type Container,
+  type ContainerSettings,
+  EMPTY_SETTINGS,
+  type EndpointSettings,
+  type HostSettings,
+  type ResourceSettings,
+  type RestartPolicy,
 } from '@berth/containers';
 import {
   atLeast,
@@ -77,27 +78,7 @@ const create = handle('ContainerCreate', async ({ query, body, services, exchang
 /** The body's settings with the zero value where nothing was given. */
 function settingsFrom(body: ContainerCreateBody): ContainerSettings {
   const given = fromWire<Partial<ContainerSettings>>(ContainerConfig, body);
-  return {
-    hostname: '',
-    domainname: '',
-    user: '',
-    attachStdin: false,
-    attachStdout: false,
-    attachStderr: false,
-    exposedPorts: {},
-    tty: false,
-    openStdin: false,
-    stdinOnce: false,
-    env: [],
-    image: '',
-    volumes: {},
-    workingDir: '',
-    labels: {},
-    ...given,
-    cmd: given.cmd ?? null,
-    entrypoint: given.entrypoint ?? null,
-    onBuild: given.onBuild ?? null,
-  };
+  return { ...EMPTY_SETTINGS, ...given };
 }
 
 const inspect = handle('ContainerInspect', async ({ params, query, services, exchange }) => {
@@ -159,8 +140,8 @@ const update = handle('ContainerUpdate', async ({ params, body, services, exchan
 });
 
 const remove = handle('ContainerDelete', async ({ params, query, services, exchange }) => {
-  if (query.link) throw notImplemented('removing links is not implemented');
-  await services.containers.remove(params.id, { force: query.force ?? false, removeVolumes: query.v ?? false });
+  if (query.link) await services.containers.removeLink(params.id);
+  else await services.containers.remove(params.id, { force: query.force ?? false, removeVolumes: query.v ?? false });
   await exchange.reply.empty(204);
 });
 
