@@ -90,7 +90,7 @@ install_packages() {
 
 # ---- Peers that would start services if they were installed: unpacked, never configured, never started by Debian
 
-test_peers='docker.io containerd docker-registry iptables libdevmapper1.02.1 libip4tc2 libip6tc2 libxtables12 libnetfilter-conntrack3 libnfnetlink0 libmnl0 libnftnl11'
+test_peers='docker.io containerd docker-registry buildah iptables libdevmapper1.02.1 libip4tc2 libip6tc2 libxtables12 libnetfilter-conntrack3 libnfnetlink0 libmnl0 libnftnl11'
 bench_peers='podman netavark aardvark-dns golang-github-containers-common golang-github-containers-image libgpgme11 libassuan0 libgpg-error0 libseccomp2 libsubid4'
 
 unpack_peers() { # level, packages
@@ -116,12 +116,14 @@ write_tools() {
   for name in iptables ip6tables iptables-save iptables-restore ip6tables-save ip6tables-restore; do
     launcher "$tools/sbin/$name" "$tools/root/usr/sbin/xtables-nft-multi" "$name"
   done
-  for program in usr/bin/docker usr/sbin/dockerd usr/bin/containerd usr/bin/docker-registry usr/bin/podman; do
+  for program in usr/bin/docker usr/sbin/dockerd usr/bin/containerd usr/bin/docker-registry usr/bin/buildah usr/bin/podman; do
     [ -x "$tools/root/$program" ] || continue
     name=${program##*/}
     launcher "$tools/bin/$name" "$tools/root/$program" ''
     printf 'BERTH_%s=%s\n' "$(printf %s "$name" | tr 'a-z-' 'A-Z_')" "$tools/bin/$name" >>"$tools/env.new"
   done
+  [ ! -x "$tools/bin/crane" ] || printf 'BERTH_CRANE=%s\n' "$tools/bin/crane" >>"$tools/env.new"
+  [ ! -e "$tools/python/pinned" ] || printf 'BERTH_DOCKER_PY=%s\n' "$tools/python/bin/python3" >>"$tools/env.new"
   mv "$tools/env.new" "$tools/env"
 }
 
@@ -135,6 +137,39 @@ export PATH LD_LIBRARY_PATH XTABLES_LIBDIR
 exec $2 $3 "\$@"
 LAUNCHER
   chmod 755 "$1"
+}
+
+# ---- Clients that come from Go's and Python's own package indexes: pinned, below .berth/tools, skipped without Go or Python
+
+crane_version=v0.22.1
+docker_py_version=7.2.0
+
+build_crane() {
+  [ ! -x "$tools/bin/crane" ] || [ "$(cat "$tools/crane-version" 2>/dev/null)" != "$crane_version" ] || return 0
+  have go || { say "no Go toolchain: tests against crane will be skipped"; return 0; }
+  say "building crane $crane_version into .berth/tools (tests: a second opinion on registries)"
+  mkdir -p "$tools/bin"
+  GOBIN=$tools/bin GOTOOLCHAIN=local CGO_ENABLED=0 go install "github.com/google/go-containerregistry/cmd/crane@$crane_version" </dev/null >"$tools/crane.log" 2>&1 || {
+    tail -n 3 "$tools/crane.log" >&2
+    say "  could not build crane: what needs it will be skipped"
+    return 0
+  }
+  rm -f "$tools/crane.log"
+  printf '%s' "$crane_version" >"$tools/crane-version"
+  write_tools
+}
+
+install_docker_py() {
+  [ "$(cat "$tools/python/pinned" 2>/dev/null)" != "$docker_py_version" ] || return 0
+  have python3 || { say "no Python 3: tests against docker-py will be skipped"; return 0; }
+  say "installing docker-py $docker_py_version into .berth/tools/python (tests: the Python client)"
+  { python3 -m venv "$tools/python" && "$tools/python/bin/pip" -q --disable-pip-version-check install "docker==$docker_py_version"; } </dev/null >/dev/null 2>&1 || {
+    rm -rf "$tools/python"
+    say "  could not install docker-py: what needs it will be skipped"
+    return 0
+  }
+  printf '%s' "$docker_py_version" >"$tools/python/pinned"
+  write_tools
 }
 
 # ---- npm packages, among them the Node that runs the sources
@@ -171,6 +206,8 @@ install_packages "$run_packages"
 install_npm
 mount_stray_controllers
 [ "$level" = run ] || unpack_peers test "$test_peers"
+[ "$level" = run ] || build_crane
+[ "$level" = run ] || install_docker_py
 [ "$level" != bench ] || unpack_peers bench "$bench_peers"
 # A checkout that was moved: the launchers hold its path.
 [ ! -d "$tools/root" ] || grep -qs "=$tools/" "$tools/env" || write_tools
