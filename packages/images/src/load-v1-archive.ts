@@ -50,8 +50,9 @@ interface V1Image {
 /** Lowest first. */
 async function chainOf(spool: Spool, top: string): Promise<readonly V1Image[]> {
   const chain: V1Image[] = [];
-  for (let id: unknown = top; typeof id === 'string' && id !== ''; ) {
-    if (!ID.test(id) || chain.length >= MAX_PARENTS) throw invalid('the archive has a malformed line of parents');
+  for (let id: unknown = top; id !== undefined && id !== null && id !== ''; ) {
+    if (typeof id !== 'string' || !ID.test(id) || chain.length >= MAX_PARENTS)
+      throw invalid('the archive has a malformed line of parents');
     const text = await spool.text(`${id}/json`);
     if (!text) throw dataLoss(`the archive lacks ${id}/json`);
     const json = parse(text, `${id}/json`);
