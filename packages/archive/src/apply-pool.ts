@@ -6,8 +6,11 @@ import { Worker } from 'node:worker_threads';
 import { type CallOptions, conflict, EngineError, type ErrorKind, internal, throwIfAborted } from '@berth/base';
 import { makePipe, setPipeSize } from '@berth/linux';
 import type { ApplyJob, ApplyResult, WriterSettings } from './apply-archive.ts';
+import type { Job, JobResult } from './apply-worker.ts';
+import type { DiffSource } from './changes.ts';
 import { type Compression, detectCompression, MAGIC_SIZE } from './compression.ts';
 import type { TarLimits } from './tar-parser.ts';
+import type { WrittenArchive } from './write-archive.ts';
 
 export interface ApplyLayerOptions extends WriterSettings {
   /** A file, or the bytes as they arrive: reading them waits for the disk. */
@@ -29,10 +32,16 @@ export interface ApplyPool extends AsyncDisposable {
    * `dataLoss`, `exhausted`, `cancelled`.
    */
   apply(options: ApplyLayerOptions, call?: CallOptions): Promise<ApplyResult>;
+  /**
+   * Writes the layer archive of what changed into the empty, readable and writable file `fd` in a worker thread, see
+   * {@link WrittenArchive}; undefined when nothing changed. The file may hold anything after a failure. Throws
+   * `exhausted`, `cancelled`, `unavailable` (the compressor failed).
+   */
+  write(source: DiffSource, fd: number, call?: CallOptions): Promise<WrittenArchive | undefined>;
 }
 
 interface Answer {
-  readonly result?: ApplyResult;
+  readonly result?: JobResult;
   readonly error?: { readonly kind: ErrorKind; readonly message: string; readonly code?: string };
 }
 
@@ -51,14 +60,34 @@ class WorkerPool implements ApplyPool {
     this.#idleMs = idleMs;
   }
 
-  async apply(options: ApplyLayerOptions, call: CallOptions = {}): Promise<ApplyResult> {
+  apply(options: ApplyLayerOptions, call: CallOptions = {}): Promise<ApplyResult> {
+    return this.#run(call, (worker, cancel) => applyOn(worker, options, cancel, call));
+  }
+
+  write(source: DiffSource, fd: number, call: CallOptions = {}): Promise<WrittenArchive | undefined> {
+    return this.#run(call, (worker, cancel) =>
+      ask<WrittenArchive | undefined>(worker, { write: { source, fd, cancel } }),
+    );
+  }
+
+  /** Runs a job on a thread that becomes free. It has ended when this returns, cancelled or not. */
+  async #run<T>(call: CallOptions, job: (worker: Worker, cancel: Int32Array) => Promise<T>): Promise<T> {
     throwIfAborted(call.signal);
     if (this.#closed) throw conflict('the pool is closed');
     const worker = await this.#acquire();
+    const cancel = new Int32Array(new SharedArrayBuffer(4));
+    const onAbort = (): void => {
+      cancel[0] = 1;
+    };
+    call.signal?.addEventListener('abort', onAbort, { once: true });
     try {
       throwIfAborted(call.signal);
-      return await runOn(worker, options, call);
+      return await job(worker, cancel);
+    } catch (error) {
+      throwIfAborted(call.signal);
+      throw error;
     } finally {
+      call.signal?.removeEventListener('abort', onAbort);
       this.#release(worker);
     }
   }
@@ -122,26 +151,20 @@ class WorkerPool implements ApplyPool {
   }
 }
 
-const runOn = async (worker: Worker, options: ApplyLayerOptions, call: CallOptions): Promise<ApplyResult> => {
+const applyOn = async (
+  worker: Worker,
+  options: ApplyLayerOptions,
+  cancel: Int32Array,
+  call: CallOptions,
+): Promise<ApplyResult> => {
   const { source, target, compression, limits = {}, expectedDiffId, ...settings } = options;
-  const cancel = new Int32Array(new SharedArrayBuffer(4));
-  const onAbort = (): void => {
-    cancel[0] = 1;
-  };
-  call.signal?.addEventListener('abort', onAbort, { once: true });
-  try {
-    const job = { ...settings, target, limits, expectedDiffId, cancel };
-    if ('path' in source) return await ask(worker, { ...job, source, compression });
-    return await feed(worker, job, source.stream, compression, call);
-  } catch (error) {
-    throwIfAborted(call.signal);
-    throw error;
-  } finally {
-    call.signal?.removeEventListener('abort', onAbort);
-  }
+  const job = { ...settings, target, limits, expectedDiffId, cancel };
+  if ('path' in source) return await ask<ApplyResult>(worker, { apply: { ...job, source, compression } });
+  return await feed(worker, job, source.stream, compression, call);
 };
 
-const ask = async (worker: Worker, job: ApplyJob): Promise<ApplyResult> => {
+/** Has the thread do a job; `Result` is what jobs of its kind give. */
+const ask = async <Result extends JobResult>(worker: Worker, job: Job): Promise<Result> => {
   const answer = await new Promise<Answer>((resolve, reject) => {
     const settle = (): void => {
       worker.off('message', onMessage);
@@ -154,7 +177,7 @@ const ask = async (worker: Worker, job: ApplyJob): Promise<ApplyResult> => {
     };
     const onError = (error: unknown): void => {
       settle();
-      reject(internal('the thread applying a layer failed', { cause: error }));
+      reject(internal('the thread working on a layer failed', { cause: error }));
     };
     const onExit = (): void => onError(new Error('it ended'));
     worker.on('message', onMessage);
@@ -162,8 +185,8 @@ const ask = async (worker: Worker, job: ApplyJob): Promise<ApplyResult> => {
     worker.on('exit', onExit);
     worker.postMessage(job);
   });
-  if (answer.result !== undefined) return answer.result;
-  const { kind = 'internal', message = 'failed', code } = answer.error ?? {};
+  if (answer.error === undefined) return answer.result as Result;
+  const { kind, message, code } = answer.error;
   throw new EngineError(kind, message, code === undefined ? {} : { details: { code } });
 };
 
@@ -197,10 +220,8 @@ const feed = async (
     },
   );
   try {
-    const result = await ask(worker, {
-      ...job,
-      source: { fd: pipe.read },
-      compression: compression ?? detectCompression(head),
+    const result = await ask<ApplyResult>(worker, {
+      apply: { ...job, source: { fd: pipe.read }, compression: compression ?? detectCompression(head) },
     });
     await written;
     if (sourceError !== undefined) throw sourceError;

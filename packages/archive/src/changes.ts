@@ -1,9 +1,9 @@
-import { type BigIntStats, lstatSync, readlinkSync } from 'node:fs';
+import { readlinkSync } from 'node:fs';
 import type { CallOptions } from '@berth/base';
-import { getXattr, listXattrs } from '@berth/linux';
+import { type EntryStat, FILE_TYPE, getXattr, listXattrs } from '@berth/linux';
 import { OPAQUE_MARKER, WHITEOUT_PREFIX } from './member-path.ts';
 import type { PackItem } from './pack.ts';
-import { packItems, sortedNames } from './pack.ts';
+import { isDirectory, packChunks, packItems, sortedNames } from './pack.ts';
 import { RootDirectory } from './root-directory.ts';
 import type { TarEntry } from './tar-entry.ts';
 
@@ -17,10 +17,9 @@ export interface LayerChange {
   readonly opaque?: boolean;
 }
 
-const statIn = (root: RootDirectory, parts: readonly string[]): BigIntStats | undefined => {
+const statIn = (root: RootDirectory, parts: readonly string[]): EntryStat | undefined => {
   try {
-    const dir = root.directory(parts.slice(0, -1), { create: false });
-    return lstatSync(`/proc/self/fd/${dir}/${parts.at(-1) ?? '.'}`, { bigint: true, throwIfNoEntry: false });
+    return root.stat(parts);
   } catch {
     return undefined;
   }
@@ -29,7 +28,8 @@ const statIn = (root: RootDirectory, parts: readonly string[]): BigIntStats | un
 const placeIn = (root: RootDirectory, parts: readonly string[]): string =>
   `/proc/self/fd/${root.directory(parts.slice(0, -1), { create: false })}/${parts.at(-1) ?? '.'}`;
 
-const isWhiteout = (stat: BigIntStats): boolean => stat.isCharacterDevice() && stat.rdev === 0n;
+const isWhiteout = ({ mode, device }: EntryStat): boolean =>
+  (mode & FILE_TYPE.mask) === FILE_TYPE.character && device.major === 0 && device.minor === 0;
 
 const isOpaque = (root: RootDirectory, parts: readonly string[]): boolean => {
   const value = getXattr(placeIn(root, parts), 'trusted.overlay.opaque');
@@ -37,7 +37,7 @@ const isOpaque = (root: RootDirectory, parts: readonly string[]): boolean => {
 };
 
 /** What the lower layers show at a path: undefined when nothing. */
-const lowerStat = (lowers: readonly RootDirectory[], parts: readonly string[]): BigIntStats | undefined => {
+const lowerStat = (lowers: readonly RootDirectory[], parts: readonly string[]): EntryStat | undefined => {
   for (const lower of lowers) {
     const verdict = lookIn(lower, parts);
     if (verdict !== 'below') return verdict;
@@ -45,7 +45,7 @@ const lowerStat = (lowers: readonly RootDirectory[], parts: readonly string[]): 
   return undefined;
 };
 
-const lookIn = (lower: RootDirectory, parts: readonly string[]): BigIntStats | undefined | 'below' => {
+const lookIn = (lower: RootDirectory, parts: readonly string[]): EntryStat | undefined | 'below' => {
   let covered = false;
   for (let n = 1; n <= parts.length; n++) {
     const prefix = parts.slice(0, n);
@@ -53,19 +53,21 @@ const lookIn = (lower: RootDirectory, parts: readonly string[]): BigIntStats | u
     if (stat === undefined) return covered ? undefined : 'below';
     if (isWhiteout(stat)) return undefined;
     if (n === parts.length) return stat;
-    if (!stat.isDirectory()) return undefined;
+    if (!isDirectory(stat)) return undefined;
     covered ||= isOpaque(lower, prefix);
   }
   return 'below';
 };
 
-const sameDirectory = (a: BigIntStats, b: BigIntStats): boolean =>
-  a.isDirectory() &&
-  b.isDirectory() &&
+const sameDescription = (a: EntryStat, b: EntryStat): boolean =>
   a.mode === b.mode &&
-  a.mtimeNs === b.mtimeNs &&
   a.uid === b.uid &&
-  a.gid === b.gid;
+  a.gid === b.gid &&
+  a.mtime.seconds === b.mtime.seconds &&
+  a.mtime.nanos === b.mtime.nanos;
+
+const sameDirectory = (a: EntryStat, b: EntryStat): boolean =>
+  isDirectory(a) && isDirectory(b) && sameDescription(a, b);
 
 class Collected {
   readonly #byPath = new Map<string, LayerChange>();
@@ -98,10 +100,10 @@ const overlayChanges = (upper: RootDirectory, lowers: readonly RootDirectory[]):
         continue;
       }
       const below = lowerStat(under, at);
-      const opaque = stat.isDirectory() && isOpaque(upper, at);
+      const opaque = isDirectory(stat) && isOpaque(upper, at);
       if (below === undefined) found.add('A', at, opaque);
       else if (opaque || !sameDirectory(stat, below)) found.add('C', at, opaque);
-      if (stat.isDirectory()) visit(at, below?.isDirectory() ? under : []);
+      if (isDirectory(stat)) visit(at, below && isDirectory(below) ? under : []);
     }
   };
   visit([], lowers);
@@ -120,14 +122,14 @@ const sameEntry = (
   upper: RootDirectory,
   lower: RootDirectory,
   at: readonly string[],
-  a: BigIntStats,
-  b: BigIntStats,
+  a: EntryStat,
+  b: EntryStat,
 ): boolean => {
-  if (a.mode !== b.mode || a.uid !== b.uid || a.gid !== b.gid || a.mtimeNs !== b.mtimeNs || a.rdev !== b.rdev)
-    return false;
-  if (!a.isDirectory() && a.size !== b.size) return false;
+  if (!sameDescription(a, b)) return false;
+  if (a.device.major !== b.device.major || a.device.minor !== b.device.minor) return false;
+  if (!isDirectory(a) && a.size !== b.size) return false;
   const [left, right] = [placeIn(upper, at), placeIn(lower, at)];
-  if (a.isSymbolicLink() && readlinkSync(left) !== readlinkSync(right)) return false;
+  if ((a.mode & FILE_TYPE.mask) === FILE_TYPE.symlink && readlinkSync(left) !== readlinkSync(right)) return false;
   return sameXattrs(left, right);
 };
 
@@ -142,7 +144,7 @@ const treeChanges = (upper: RootDirectory, lower: RootDirectory | undefined): re
       const below = hasLower && lower !== undefined ? statIn(lower, at) : undefined;
       if (below === undefined || lower === undefined) found.add('A', at);
       else if (!sameEntry(upper, lower, at, stat, below)) found.add('C', at);
-      if (stat.isDirectory()) visit(at, below?.isDirectory() ?? false);
+      if (isDirectory(stat)) visit(at, below !== undefined && isDirectory(below));
     }
     if (!hasLower || lower === undefined) return;
     for (const name of sortedNames(lower, parts)) if (!names.has(name)) found.add('D', [...parts, name]);
@@ -200,6 +202,28 @@ function* itemsOf(list: readonly LayerChange[]): Generator<PackItem> {
     else yield { path, name: path };
     if (change.opaque) yield marker(`${path}/${OPAQUE_MARKER}`);
   }
+}
+
+/** The layer archive of what changed, by blocking calls and in the buffers that `next` gives; nothing when nothing did. */
+export function* layerChunks(source: DiffSource, next: () => Buffer): Generator<Buffer> {
+  const list = listChanges(source);
+  if (list.length > 0) yield* packChunks(source.upper, () => itemsOf(list), { next });
+}
+
+/** Whether an overlay upper directory holds no more than so many entries and bytes of files; stops looking when it does. */
+export function isSmallChange(upper: string, limit: { readonly entries: number; readonly bytes: number }): boolean {
+  using root = new RootDirectory(upper);
+  let { entries, bytes } = limit;
+  const visit = (parts: readonly string[]): boolean =>
+    sortedNames(root, parts).every((name) => {
+      const at = [...parts, name];
+      const stat = statIn(root, at);
+      if (stat === undefined) return true;
+      entries--;
+      bytes -= isDirectory(stat) ? 0 : stat.size;
+      return entries >= 0 && bytes >= 0 && (!isDirectory(stat) || visit(at));
+    });
+  return visit([]);
 }
 
 /**

@@ -3,6 +3,8 @@ import { invalid } from '@berth/base';
 import {
   AT_FDCWD,
   closeFd,
+  type EntryStat,
+  EntryStats,
   makeDirectoryAt,
   O,
   openAt,
@@ -25,6 +27,7 @@ const ENOENT = 2;
 export class RootDirectory implements Disposable {
   readonly fd: number;
   readonly #open = new Map<string, number>();
+  readonly #stats = new EntryStats();
 
   constructor(path: string) {
     // The root itself is the caller's word and may be a descriptor's name below /proc.
@@ -41,6 +44,18 @@ export class RootDirectory implements Disposable {
     if (this.#open.size >= CACHE) this.forget();
     this.#open.set(path, fd);
     return fd;
+  }
+
+  /** The entry with these components, a symbolic link as such; undefined when its directory has none of that name. */
+  stat(parts: readonly string[]): EntryStat | undefined {
+    const name = parts.at(-1);
+    if (name === undefined) return this.#stats.of(this.fd);
+    return this.#stats.at(this.directory(parts.slice(0, -1), { create: false }), name);
+  }
+
+  /** The open file, see {@link stat}. */
+  statOf(fd: number): EntryStat {
+    return this.#stats.of(fd);
   }
 
   #resolve(parts: readonly string[], path: string, create: boolean): number {

@@ -48,11 +48,24 @@ export interface IngestInfo {
   readonly updatedAt: Date;
 }
 
+/** What was written to an ingest's file. */
+export interface Filled {
+  readonly digest: Digest;
+  /** Bytes. */
+  readonly size: number;
+}
+
 export interface Ingest extends AsyncDisposable {
   readonly ref: string;
   /** Bytes already stored: where the next write goes. */
   readonly offset: number;
   write(chunk: Uint8Array): Promise<void>;
+  /**
+   * Has the whole blob written by somebody else, a thread for instance: `write` gets the descriptor of the empty file,
+   * open for reading and writing, and tells the sha256 and the number of the bytes it wrote; undefined for none. In place
+   * of `write`, before `commit`. Throws `conflict` (bytes are there already), `dataLoss` (the file has another size).
+   */
+  fill<F extends Filled>(write: (descriptor: number) => Promise<F | undefined>): Promise<F | undefined>;
   /** Digest of all bytes so far (sha256 unless the expected digest says otherwise): for a stream whose digest is not known before its end. */
   digest(): Promise<Digest>;
   /** Verifies and publishes; the ingest is closed afterwards whatever the outcome. */

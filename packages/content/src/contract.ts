@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
+import { writeSync } from 'node:fs';
 import { test } from 'node:test';
 import { isKind } from '@berth/base';
 import type { ByteStream, Digest } from '@berth/oci';
@@ -52,6 +53,54 @@ export function contentStoreContract(name: string, create: () => Promise<Content
       assert.equal(await ingest.digest(), sha256(data.subarray(0, at + 300_007)));
     }
     assert.equal((await ingest.commit({ digest: await ingest.digest(), size: ingest.offset })).digest, sha256(data));
+  });
+
+  test(`${name}: a blob that somebody else writes into the file`, async () => {
+    await using subject = await create();
+    const data = randomBytes(300_000);
+    const filled = { digest: sha256(data), size: data.length };
+    const write = async (descriptor: number): Promise<typeof filled> => {
+      writeSync(descriptor, data);
+      return filled;
+    };
+    await using ingest = await subject.store.ingest('stream');
+    assert.deepEqual(await ingest.fill(write), filled);
+    assert.equal(ingest.offset, data.length);
+    assert.equal(await ingest.digest(), filled.digest);
+    await assert.rejects(ingest.write(data), (error) => isKind(error, 'conflict'));
+    await assert.rejects(ingest.fill(write), (error) => isKind(error, 'conflict'));
+    await ingest.commit(filled);
+    assert.deepEqual(await collectBytes(await subject.store.open(filled.digest)), data);
+  });
+
+  test(`${name}: a file filled with other than was said is refused and gone`, async () => {
+    await using subject = await create();
+    const { store } = subject;
+    const claimed = { digest: sha256(Buffer.alloc(1)), size: 1 };
+    await using longer = await store.ingest('longer');
+    const write = async (descriptor: number): Promise<typeof claimed> => {
+      writeSync(descriptor, Buffer.alloc(2));
+      return claimed;
+    };
+    await assert.rejects(longer.fill(write), (error) => isKind(error, 'dataLoss'));
+    await using failing = await store.ingest('failing');
+    await assert.rejects(
+      failing.fill(() => Promise.reject(new Error('no'))),
+      /no/,
+    );
+    await using nothing = await store.ingest('nothing');
+    assert.equal(await nothing.fill(async () => undefined), undefined);
+    await nothing.abort();
+    assert.deepEqual([...store.ingests()], []);
+    await using other = await store.ingest('other');
+    await other.fill(async (descriptor) => {
+      writeSync(descriptor, Buffer.alloc(1));
+      return claimed;
+    });
+    await assert.rejects(other.commit({ ...claimed, digest: sha256(Buffer.from('x')) }), (error) =>
+      isKind(error, 'dataLoss'),
+    );
+    assert.deepEqual([...store.list()], []);
   });
 
   test(`${name}: an empty blob is a blob`, async () => {

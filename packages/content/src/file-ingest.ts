@@ -3,7 +3,7 @@ import { renameSync } from 'node:fs';
 import { type FileHandle, rm } from 'node:fs/promises';
 import { conflict, dataLoss, type EngineError, kindOf, throwIfAborted, tooLarge, wrap } from '@berth/base';
 import { type Descriptor, type Digest, digestAlgorithm, parseDigest } from '@berth/oci';
-import type { BlobInfo, Ingest } from './content-store.ts';
+import type { BlobInfo, Filled, Ingest } from './content-store.ts';
 import { feedHash, hashFile } from './hash-file.ts';
 
 const BUFFER_SIZE = 1 << 20;
@@ -43,6 +43,8 @@ export class FileIngest implements Ingest {
   readonly #signal: AbortSignal | undefined;
   readonly #algorithm: string;
   #hash: Hash | undefined;
+  /** The digest of a file that was filled by somebody else. */
+  #told: Digest | undefined;
   #stored: number;
   #buffer: Buffer | undefined;
   #spare: Buffer | undefined;
@@ -75,7 +77,7 @@ export class FileIngest implements Ingest {
   }
 
   #mayTake(length: number): boolean {
-    if (!this.#open || this.#failure || this.#signal?.aborted) return false;
+    if (!this.#open || this.#failure || this.#told !== undefined || this.#signal?.aborted) return false;
     return this.#expected === undefined || this.offset + length <= this.#expected.size;
   }
 
@@ -90,6 +92,7 @@ export class FileIngest implements Ingest {
 
   async #writeSlow(chunk: Uint8Array): Promise<void> {
     this.#check();
+    if (this.#told !== undefined) throw conflict(`ingest ${this.ref} has been filled`);
     throwIfAborted(this.#signal);
     if (!this.#mayTake(chunk.length)) {
       await this.abort();
@@ -171,8 +174,27 @@ export class FileIngest implements Ingest {
     }
   }
 
+  async fill<F extends Filled>(write: (descriptor: number) => Promise<F | undefined>): Promise<F | undefined> {
+    this.#check();
+    throwIfAborted(this.#signal);
+    if (this.offset > 0) throw conflict(`ingest ${this.ref} holds bytes already`);
+    try {
+      const filled = await write(this.#file.fd);
+      const { size } = await this.#file.stat();
+      if (size !== (filled?.size ?? 0))
+        throw dataLoss(`${this.ref}: ${filled?.size ?? 0} bytes were to be written, the file has ${size}`);
+      this.#stored = size;
+      this.#told = filled?.digest;
+      return filled;
+    } catch (error) {
+      await this.abort();
+      throw kindOf(error) === 'exhausted' ? wrap(`no space left to store ${this.ref}`, error) : error;
+    }
+  }
+
   async digest(): Promise<Digest> {
     this.#check();
+    if (this.#told !== undefined) return this.#told;
     if (this.#hash === undefined) await this.#rebuildHash();
     await this.#flush();
     return `${this.#algorithm}:${this.#hash?.copy().digest('hex')}` as Digest;
@@ -204,9 +226,11 @@ export class FileIngest implements Ingest {
         details: { digest: expected.digest, expectedSize: expected.size, size: this.#stored },
       });
     const actual =
-      algorithm === this.#algorithm
-        ? `${algorithm}:${this.#hash?.digest('hex')}`
-        : (await hashFile(this.#path, algorithm, { signal: this.#signal })).digest;
+      this.#told !== undefined && algorithm === 'sha256'
+        ? this.#told
+        : algorithm === this.#algorithm && this.#told === undefined
+          ? `${algorithm}:${this.#hash?.digest('hex')}`
+          : (await hashFile(this.#path, algorithm, { signal: this.#signal })).digest;
     if (actual !== expected.digest)
       throw dataLoss(`${expected.digest}: the received bytes have digest ${actual}`, {
         details: { digest: expected.digest, actual },

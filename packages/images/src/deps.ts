@@ -29,6 +29,8 @@ export interface ImageServiceDeps {
   /** What `resolve` and `pull` choose without `platform`; default: this machine's. */
   readonly hostPlatform?: Platform;
   readonly limits?: Partial<ImageLimits>;
+  /** Whether signatures and other referrers travel with images when a call does not say; default false. */
+  readonly referrers?: boolean;
 }
 
 export interface ImageLimits {
@@ -84,17 +86,32 @@ export interface LayerTarget {
   readonly lowerPaths?: readonly string[];
 }
 
+/** What to make a layer of: the upper directory of an overlay, or a tree against another. */
+export type LayerChanges =
+  | { readonly type: 'overlay'; readonly upper: string; readonly lowers: readonly string[] }
+  | { readonly type: 'trees'; readonly upper: string; readonly lower: string | undefined };
+
+/** A layer archive in a file. */
+export interface LayerFile {
+  /** Digest of the uncompressed archive. */
+  readonly diffId: Digest;
+  /** Digest and length of the file. */
+  readonly digest: Digest;
+  readonly size: number;
+  readonly compression: 'none' | 'gzip';
+}
+
 /** What the service needs of `@berth/archive`; `createLayerTools` makes one. */
 export interface LayerTools {
   /** Unpacks one layer, compressed or not, and returns the digest of its uncompressed bytes. */
   apply(source: LayerSource, target: LayerTarget, options?: CallOptions): Promise<{ readonly diffId: Digest }>;
-  /** The layer archive (uncompressed tar) that turns `lower` into `upper`; undefined when nothing differs. */
-  diff(
-    change:
-      | { readonly type: 'overlay'; readonly upper: string; readonly lowers: readonly string[] }
-      | { readonly type: 'trees'; readonly upper: string; readonly lower: string | undefined },
-    options?: CallOptions,
-  ): Promise<ByteStream | undefined>;
+  /** False when a look at the top directory tells that nothing changed. */
+  mayDiffer(change: LayerChanges): boolean;
+  /**
+   * Writes the layer archive of what changed into the empty file `descriptor`, gzipped when that is quick and pays.
+   * Undefined when nothing differs. A long one does not hold up this thread.
+   */
+  write(change: LayerChanges, descriptor: number, options?: CallOptions): Promise<LayerFile | undefined>;
   /** Gunzips, unzstds, unxzs or un-bzips whatever the first bytes say; passes plain bytes on. */
   decompress(source: ByteStream, options?: CallOptions): ByteStream;
   /** A fast gzip (several hundred MB/s) when the machine has one. */

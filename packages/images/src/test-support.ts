@@ -89,7 +89,8 @@ export const fakeLayerTools: LayerTools = {
     await writeFile(join(directory, diffId.slice(7, 19)), diffId);
     return { diffId };
   },
-  async diff() {
+  mayDiffer: () => false,
+  async write() {
     return undefined;
   },
   async *decompress(source) {

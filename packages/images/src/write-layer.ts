@@ -1,10 +1,11 @@
-import { gzipSync } from 'node:zlib';
-import { type CallOptions, invalid, notFound } from '@berth/base';
+import { COMPRESSION_SAMPLE, isEmptyArchive, worthCompressing } from '@berth/archive';
+import { type CallOptions, invalid, notFound, randomId } from '@berth/base';
 import { type ByteStream, chainId, type Digest, MEDIA_TYPES } from '@berth/oci';
 import type { ImageContext } from './context.ts';
+import type { LayerChanges } from './deps.ts';
 import type { WrittenLayer } from './image-service.ts';
 import { blobRef, type Lease, openLease, snapshotRef } from './lease.ts';
-import { Hashing, storeStream } from './store-stream.ts';
+import { Hashing, STREAM_PREFIX, storeStream } from './store-stream.ts';
 import { withTree } from './with-tree.ts';
 
 export interface WriteLayerOptions extends CallOptions {
@@ -14,9 +15,9 @@ export interface WriteLayerOptions extends CallOptions {
 
 /**
  * One pass: the changes are archived, hashed (diff ID), compressed where a fast gzip is installed (else stored as they
- * are) and hashed again (blob) on their way into the store. With `commit` the active snapshot itself becomes the
- * layer's committed snapshot. The result is held for a minute, or until `create` makes an image of it. Throws
- * `notFound` (no such snapshot), `invalid` (not an active one).
+ * are) and hashed again (blob) on their way into the store; for more than a few files in a thread of their own. With
+ * `commit` the active snapshot itself becomes the layer's committed snapshot. The result is held for a minute, or until
+ * `create` makes an image of it. Throws `notFound` (no such snapshot), `invalid` (not an active one).
  */
 export async function writeLayer(
   context: ImageContext,
@@ -27,8 +28,8 @@ export async function writeLayer(
   if (!snapshot) throw notFound(`snapshot ${snapshotKey} not found`);
   if (snapshot.kind !== 'active') throw invalid(`snapshot ${snapshotKey} is ${snapshot.kind}, not active`);
   using lease = openLease(context, 'write-layer', [snapshotRef(snapshotKey)]);
-  const layer = await withDiff(context, snapshotKey, snapshot.parent, options, (diff) =>
-    storeLayer(context, lease, diff, options),
+  const layer = await withChanges(context, snapshotKey, snapshot.parent, (changes) =>
+    storeChanges(context, lease, changes, options),
   );
   if (layer === undefined) return {};
   const parent = options.parentChainId;
@@ -39,21 +40,45 @@ export async function writeLayer(
   return { layer: { ...layer, chainId: chain } };
 }
 
-async function withDiff<T>(
+async function withChanges<T>(
   context: ImageContext,
   key: string,
   parent: string | undefined,
-  options: CallOptions,
-  work: (diff: ByteStream | undefined) => Promise<T>,
+  work: (changes: LayerChanges) => Promise<T>,
 ): Promise<T> {
-  const { snapshotter, layerTools } = context;
+  const { snapshotter } = context;
   const upper = snapshotter.diffPath(key);
-  if (upper !== undefined)
-    return await work(await layerTools.diff({ type: 'overlay', upper, lowers: snapshotter.lowerPaths(key) }, options));
+  if (upper !== undefined) return await work({ type: 'overlay', upper, lowers: snapshotter.lowerPaths(key) });
   const [lower] = parent === undefined ? [] : snapshotter.lowerPaths(key);
   return await withTree(context, await snapshotter.mounts(key), async (directory) =>
-    work(await layerTools.diff({ type: 'trees', upper: directory, lower }, options)),
+    work({ type: 'trees', upper: directory, lower }),
   );
+}
+
+/** The blob is leased before it exists; nothing stays of it when there is nothing to store, or on failure. */
+async function storeChanges(
+  context: ImageContext,
+  lease: Lease,
+  changes: LayerChanges,
+  options: CallOptions,
+): Promise<StoredLayer | undefined> {
+  if (!context.layerTools.mayDiffer(changes)) return undefined;
+  await using ingest = await context.content.ingest(STREAM_PREFIX + randomId(), undefined, options);
+  const written = await ingest.fill((descriptor) => context.layerTools.write(changes, descriptor, options));
+  if (written === undefined) {
+    await ingest.abort();
+    return undefined;
+  }
+  const { diffId, digest, size } = written;
+  const mediaType = written.compression === 'gzip' ? MEDIA_TYPES.ociLayerGzip : MEDIA_TYPES.ociLayer;
+  try {
+    lease.add([blobRef(digest)]);
+    await ingest.commit({ digest, size });
+  } catch (error) {
+    await ingest.abort();
+    throw error;
+  }
+  return { descriptor: { mediaType, digest, size }, diffId };
 }
 
 type StoredLayer = Omit<NonNullable<WrittenLayer['layer']>, 'chainId'>;
@@ -71,11 +96,11 @@ export async function storeLayer(
   if (archive === undefined) return undefined;
   const { compress } = context.layerTools;
   const { head, whole } = await beginning(archive);
-  if (isEmptyTar(head)) {
+  if (isEmptyArchive(head)) {
     await whole.return(undefined);
     return undefined;
   }
-  if (!compress || !shrinks(head)) {
+  if (!compress || !worthCompressing(head)) {
     const descriptor = await storeStream(context, lease, whole, MEDIA_TYPES.ociLayer, options);
     return { descriptor, diffId: descriptor.digest };
   }
@@ -85,21 +110,12 @@ export async function storeLayer(
   return { descriptor, diffId: plain.digest };
 }
 
-/** Bytes looked at to tell whether compression pays; an archive that ends within them is not worth a process. */
-const SAMPLE = 256 * 1024;
-
-/** A tar without entries is empty or starts with its end mark, a zero block. */
-const isEmptyTar = (head: Uint8Array): boolean => head.byteLength === 0 || head[0] === 0;
-
-const shrinks = (head: Uint8Array): boolean =>
-  head.byteLength >= SAMPLE && gzipSync(head.subarray(0, SAMPLE), { level: 1 }).byteLength < 0.9 * SAMPLE;
-
 async function beginning(
   archive: ByteStream,
 ): Promise<{ readonly head: Uint8Array; readonly whole: AsyncGenerator<Uint8Array> }> {
   const chunks = archive[Symbol.asyncIterator]();
   let head: Uint8Array = new Uint8Array(0);
-  while (head.byteLength < SAMPLE) {
+  while (head.byteLength < COMPRESSION_SAMPLE) {
     const next = await chunks.next();
     if (next.done) break;
     head = head.byteLength === 0 ? next.value : Buffer.concat([head, next.value]);

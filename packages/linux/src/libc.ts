@@ -39,6 +39,7 @@ export interface Libc {
   fchownat: Call<[dir: Fd, path: Memory, uid: number, gid: number, flags: number]>;
   fchmodat: Call<[dir: Fd, path: Memory, mode: number, flags: number]>;
   utimensat: Call<[dir: Fd, path: Memory, times: Memory, flags: number]>;
+  statx: Call<[dir: Fd, path: Memory, flags: number, mask: number, into: Memory]>;
   fchown: Call<[fd: Fd, uid: number, gid: number]>;
   fchmod: Call<[fd: Fd, mode: number]>;
   futimens: Call<[fd: Fd, times: Memory]>;
@@ -133,6 +134,7 @@ const load = (): Libc => {
     fchownat: int('fchownat', 'int', p, u, u, 'int'),
     fchmodat: int('fchmodat', 'int', p, u, 'int'),
     utimensat: int('utimensat', 'int', p, p, 'int'),
+    statx: int('statx', 'int', p, 'int', u, out),
     fchown: int('fchown', 'int', u, u),
     fchmod: int('fchmod', 'int', u),
     futimens: int('futimens', 'int', p),
