@@ -1,4 +1,4 @@
-import { createHash, type Hash } from 'node:crypto';
+import { createHash, type Hash, hash } from 'node:crypto';
 import { invalid, tooLarge } from '@berth/base';
 
 /** What a tar header says of one member; `offset` is where its bytes start in the uncompressed archive. */
@@ -24,6 +24,8 @@ const BLOCK = 512;
 const MAX_METADATA = 4 * 1024 * 1024;
 const MAX_MEMBERS = 5_000_000;
 const XATTR = 'SCHILY.xattr.';
+const NONE: ReadonlyMap<string, Uint8Array> = new Map();
+const OF_NOTHING = hash('sha256', '');
 
 type Header = Omit<TarMember, 'digest' | 'offset'>;
 
@@ -35,7 +37,7 @@ export class TarIndexer {
   #padding = 0;
   readonly #block = Buffer.alloc(BLOCK);
   #filled = 0;
-  #current: { header: Header; offset: number; hash: Hash } | undefined;
+  #current: { readonly header: Header; readonly offset: number; hash: Hash | string | undefined } | undefined;
   #metadata: { type: string; parts: Buffer[] } | undefined;
   #pax = new Map<string, Buffer>();
   #longName: string | undefined;
@@ -69,7 +71,7 @@ export class TarIndexer {
 
   #body(piece: Buffer): number {
     if (this.#metadata) this.#metadata.parts.push(Buffer.from(piece));
-    else this.#current?.hash.update(piece);
+    else if (this.#current) this.#current.hash = addTo(this.#current.hash, piece, this.#left);
     this.#left -= piece.length;
     this.#offset += piece.length;
     if (this.#left === 0) this.#finish();
@@ -89,7 +91,7 @@ export class TarIndexer {
   }
 
   #open(block: Buffer): void {
-    if (block.every((byte) => byte === 0)) {
+    if (block[0] === 0 && block.every((byte) => byte === 0)) {
       this.#ended = true;
       return;
     }
@@ -104,7 +106,7 @@ export class TarIndexer {
       return;
     }
     const header = this.#describe(block, type, size);
-    this.#current = { header, offset: this.#offset, hash: createHash('sha256') };
+    this.#current = { header, offset: this.#offset, hash: undefined };
     const hasBody = type === '0' || type === '\0' || type === '7' || type === 'S';
     this.#begin(hasBody ? header.size : 0);
   }
@@ -119,8 +121,7 @@ export class TarIndexer {
     const pax = (key: string): string | undefined => this.#pax.get(key)?.toString('utf8');
     const prefix = block.toString('latin1', 257, 262) === 'ustar' && block[263] === 0x30 ? textAt(block, 345, 155) : '';
     const name = textAt(block, 0, 100);
-    const xattrs = new Map<string, Uint8Array>();
-    for (const [key, value] of this.#pax) if (key.startsWith(XATTR)) xattrs.set(key.slice(XATTR.length), value);
+    const attributes = [...this.#pax].filter(([key]) => key.startsWith(XATTR));
     return {
       path: pax('path') ?? this.#longName ?? (prefix === '' ? name : `${prefix}/${name}`),
       linkTarget: pax('linkpath') ?? this.#longLink ?? textAt(block, 157, 100),
@@ -132,7 +133,8 @@ export class TarIndexer {
       mtime: Math.trunc(Number(pax('mtime') ?? numberAt(block, 136, 12)) * 1000) || 0,
       major: numberAt(block, 329, 8),
       minor: numberAt(block, 337, 8),
-      xattrs,
+      xattrs:
+        attributes.length === 0 ? NONE : new Map(attributes.map(([key, value]) => [key.slice(XATTR.length), value])),
     };
   }
 
@@ -148,12 +150,22 @@ export class TarIndexer {
     }
     const current = this.#current;
     this.#current = undefined;
-    this.#pax = new Map();
+    if (this.#pax.size > 0) this.#pax = new Map();
     this.#longName = undefined;
     this.#longLink = undefined;
-    if (current) this.#onMember({ ...current.header, offset: current.offset, digest: current.hash.digest('hex') });
+    if (current) this.#onMember({ ...current.header, offset: current.offset, digest: digestOf(current.hash) });
   }
 }
+
+/** Hashes on; a file that is there at once, as small ones are, needs no object that would have to be collected. */
+function addTo(state: Hash | string | undefined, piece: Buffer, left: number): Hash | string {
+  if (state === undefined && piece.length === left) return hash('sha256', piece);
+  const hashing = state === undefined || typeof state === 'string' ? createHash('sha256') : state;
+  return hashing.update(piece);
+}
+
+const digestOf = (state: Hash | string | undefined): string =>
+  typeof state === 'object' ? state.digest('hex') : (state ?? OF_NOTHING);
 
 function whole(text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
