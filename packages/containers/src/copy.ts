@@ -85,7 +85,7 @@ async function withView<T>(deps: ContainerDeps, container: Container, work: (roo
   return await withMounts(await deps.snapshotter.mounts(container.id), deps.paths.mounts, async (root) => {
     await using volumes = new AsyncDisposableStack();
     for (const point of container.record.mounts) {
-      if (point.type === 'tmpfs') continue;
+      if (point.type === 'tmpfs' || point.type === 'image') continue;
       const consumer = `${container.id}-copy`;
       const source = point.type === 'volume' ? await deps.volumes.mount(point.name ?? '', consumer) : point.source;
       if (point.type === 'volume') volumes.defer(() => deps.volumes.unmount(point.name ?? '', consumer));

@@ -4,11 +4,14 @@ import { type CallOptions, conflict, invalid, isKind, randomId, shortId } from '
 import type { ResolvedImage } from '@berth/images';
 import { expectCgroupMigration } from '@berth/linux';
 import type { Platform } from '@berth/oci';
+import { completeHost } from './complete-host.ts';
 import type { Container } from './container.ts';
 import { copyUpVolumes } from './copy-up.ts';
 import type { ContainerDeps } from './deps.ts';
 import { emitContainer } from './events.ts';
+import { prepareImageMounts } from './image-mounts.ts';
 import { prepareSnapshot } from './init-layer.ts';
+import { supportedLimits } from './limits.ts';
 import { bindLinks } from './links.ts';
 import { completeLogConfig } from './log-settings.ts';
 import { mergeImageConfig } from './merge-image.ts';
@@ -24,6 +27,8 @@ export interface CreateContainer {
   readonly settings: ContainerSettings;
   readonly host: HostSettings;
   readonly networking: Readonly<Record<string, EndpointSettings>>;
+  /** Whether a read-only bind also makes what is mounted below it read-only (API 1.44); the default. */
+  readonly recursiveReadonly?: boolean;
 }
 
 export interface CreatedContainer {
@@ -39,50 +44,62 @@ export async function create(
 ): Promise<CreatedContainer> {
   if (input.settings.image === '') throw invalid('config cannot be empty in order to create a container');
   const given = input.name ? checkName(input.name) : undefined;
-  validateCreate(input.settings, input.host);
+  validateCreate(input.settings, input.host, deps.support);
   validateEndpoints(input.networking);
-  const host = bindLinks(deps.store, input.host);
+  assertSharesKnown(deps, input.host);
+  const limits = supportedLimits(input.host, deps.support);
+  const host = completeHost(deps, bindLinks(deps.store, limits.host));
   if (given !== undefined) deps.store.assertNameFree(given);
   // a start most likely follows
   expectCgroupMigration();
-  assertSharesKnown(deps, input.host);
   const image = await deps.images.resolve(input.settings.image, {
     ...options,
     ...(input.platform ? { platform: input.platform } : {}),
   });
   assertRunnable(image);
   const id = randomId();
-  const settings = completeSettings(mergeImageConfig(input.settings, image.config.config ?? {}), input.host, id);
+  const settings = completeSettings(mergeImageConfig(input.settings, image.config.config ?? {}), host, id);
   if (commandOf(settings).length === 0) throw invalid('no command specified');
-  const mounts = planMounts(settings, input.host, deps.store);
+  const mounts = planMounts(settings, host, deps.store).map((mount) =>
+    mount.type === 'bind' && input.recursiveReadonly === false
+      ? { ...mount, recursiveReadonly: 'never' as const }
+      : mount,
+  );
   const record: ContainerRecord = {
     id,
     name: given ?? generateName((name) => deps.store.find(name) !== undefined),
     createdAt: deps.clock.now(),
-    image: { id: image.id, manifestDigest: image.manifest.digest, platform: image.platform },
+    image: {
+      id: image.id,
+      manifestDigest: image.manifest.digest,
+      platform: image.platform,
+      manifest: { ...image.manifest, platform: image.platform },
+    },
     settings,
-    host: { ...host, logConfig: completeLogConfig(deps, input.host) },
+    host: { ...host, logConfig: completeLogConfig(deps, host) },
     networking: input.networking,
-    mounts: mounts.map(asMountPoint),
-    runtime: runtimeName(deps, input.host),
+    mounts: [],
+    runtime: runtimeName(deps, host),
     hostnamePath: `${containerDirectory(deps, id)}/hostname`,
     logPath: logPath(deps, id),
   };
   const container = await materialize(deps, record, mounts, image, options);
   emitContainer(deps, container, 'create');
-  return { id, warnings: warningsFor(input.host, image, input.platform) };
+  return { id, warnings: [...limits.warnings, ...warningsFor(host, image, input.platform)] };
 }
 
-/** The container whose processes are to be shared must be there; the one whose network is shared may come later. */
-function assertSharesKnown(deps: ContainerDeps, { pidMode = '' }: HostSettings): void {
-  const [kind, name = ''] = pidMode.split(/:(.*)/s);
-  if (kind === 'container' && !deps.store.find(name)) throw invalid(`No such container: ${name}`);
+/** The container whose processes or memory are to be shared must be there; one whose network is shared may come later. */
+function assertSharesKnown(deps: ContainerDeps, { pidMode = '', ipcMode = '' }: HostSettings): void {
+  for (const mode of [pidMode, ipcMode]) {
+    const [kind, name = ''] = mode.split(/:(.*)/s);
+    if (kind === 'container' && !deps.store.find(name)) throw invalid(`No such container: ${name}`);
+  }
 }
 
 async function materialize(
   deps: ContainerDeps,
   record: ContainerRecord,
-  mounts: readonly PlannedMount[],
+  planned: readonly PlannedMount[],
   image: ResolvedImage,
   options: CallOptions,
 ): Promise<Container> {
@@ -90,13 +107,15 @@ async function materialize(
   const parent = await deps.images.unpack(image, options);
   const container = deps.store.insert(record);
   undo.defer(() => deps.store.delete(container));
+  const mounts = await prepareImageMounts(deps, record.id, planned, undo, options);
+  deps.store.setRecord(container, { mounts: mounts.map(asMountPoint) });
   await prepareSnapshot(deps, record.id, parent);
   undo.defer(() => deps.snapshotter.remove(record.id));
   const directory = containerDirectory(deps, record.id);
   await mkdir(directory, { recursive: true, mode: 0o710 });
   undo.defer(() => rm(directory, { recursive: true, force: true }));
   for (const mount of mounts) await ensureVolume(deps, record.id, mount, undo);
-  if (mounts.some((m) => m.type === 'volume')) await copyUpVolumes(deps, record);
+  if (mounts.some((m) => m.type === 'volume')) await copyUpVolumes(deps, container.record);
   deps.store.setState(container, { making: false });
   undo.move();
   return container;
@@ -173,15 +192,12 @@ function runtimeName(deps: ContainerDeps, host: HostSettings): string {
 
 function warningsFor(host: HostSettings, image: ResolvedImage, platform: Platform | undefined): readonly string[] {
   const warnings: string[] = [];
+  if (host.mounts?.some(({ type }) => type === 'image')) warnings.push('Image mount is an experimental feature');
   const published = Object.keys(host.portBindings ?? {}).length > 0;
   if (host.networkMode === 'host' && published)
     warnings.push('Published ports are discarded when using host network mode');
   const wanted = platform?.architecture;
   if (wanted !== undefined && wanted !== image.platform.architecture)
     throw conflict(`image with reference ${image.id} was found but does not provide the specified platform`);
-  if (host.oomKillDisable && !(host.memory && host.memory > 0))
-    warnings.push(
-      'OOM killer is disabled for the container, but no memory limit is set, this can result in the system running out of resources.',
-    );
   return warnings;
 }

@@ -1,6 +1,6 @@
 import type { Clock, EmitEvent, KeyedLock, Logger, SingleFlight } from '@berth/base';
 import type { ImageService } from '@berth/images';
-import type { CgroupLayout } from '@berth/linux';
+import type { CgroupLayout, ResourceSupport } from '@berth/linux';
 import type { LogRotator } from '@berth/logs';
 import type { NetworkService } from '@berth/networks';
 import type { HostFacts, Monitor, OciRuntime, Task } from '@berth/runtime';
@@ -41,6 +41,8 @@ export interface ContainerPaths {
   readonly containers: string;
   /** `<exec-root>/rootfs`: where root file systems are mounted. */
   readonly mounts: string;
+  /** `<exec-root>/shared`: mounts that containers get a share of (shared memory, other images). */
+  readonly shared: string;
   /** Static init put in front of the command by `--init`; undefined when the host has none. */
   readonly init: string | undefined;
 }
@@ -58,6 +60,8 @@ export interface ContainerDefaults {
 /** The service's own working set: its input plus what it builds from it. */
 export interface ContainerDeps extends ContainerServiceInput {
   readonly store: ContainerStore;
+  /** Which limits the host can hold. */
+  readonly support: ResourceSupport;
   readonly execs: ExecRegistry;
   readonly lock: KeyedLock;
   /** Work that goes on behind a finished call (exits, restarts); awaited at shutdown. */

@@ -55,16 +55,16 @@ test('the same destination twice, the root, relative paths and unknown container
 });
 
 test('--mount of every type', () => {
-  assert.equal(mount({ type: 'bind', source: '/x/../y' })[0]?.source, '/y');
+  assert.equal(mount({ type: 'bind', source: '/proc/../tmp' })[0]?.source, '/tmp');
   assert.equal(
-    mount({ type: 'bind', source: '/x', bindOptions: { propagation: 'rshared' } })[0]?.propagation,
+    mount({ type: 'bind', source: '/tmp', bindOptions: { propagation: 'rshared' } })[0]?.propagation,
     'rshared',
   );
   assert.equal(mount({ source: 'vol', readOnly: true })[0]?.rw, false);
   assert.equal(mount({})[0]?.anonymous, true);
   assert.equal(mount({ source: 'vol', volumeOptions: { subpath: 'a/b' } })[0]?.subpath, 'a/b');
   const tmpfs = mount({ type: 'tmpfs', tmpfsOptions: { sizeBytes: 4096, mode: 0o750 } })[0];
-  assert.deepEqual(tmpfs?.options, ['size=4096', 'mode=750']);
+  assert.deepEqual(tmpfs?.options, ['mode=750', 'size=4096']);
   for (const [given, message] of [
     [{ type: 'bind' }, /field Source must not be empty/],
     [{ type: 'bind', source: 'rel' }, /mount path must be absolute/],
@@ -72,7 +72,39 @@ test('--mount of every type', () => {
     [{ type: 'tmpfs', source: 'x' }, /field Source must not be specified/],
     [{ source: 'vol', volumeOptions: { subpath: '../x' } }, /subpath must be a relative path within the volume/],
     [{ source: 'a/b' }, /invalid characters for a local volume name/],
-    [{ type: 'npipe' }, /mount type unknown: "npipe"/],
+    [{ type: 'npipe' }, /invalid mount config for type "npipe": mount type unknown/],
+    [{ type: 'bind', source: '/no/such' }, /type "bind": bind source path does not exist: \/no\/such/],
+    [{ type: 'bind', source: '/tmp', volumeOptions: {} }, /field VolumeOptions must not be specified/],
+    [
+      { type: 'bind', source: '/tmp', bindOptions: { readOnlyNonRecursive: true, readOnlyForceRecursive: true } },
+      /mount options conflict: ReadOnlyNonRecursive && ReadOnlyForceRecursive/,
+    ],
+    [{ source: 'vol', bindOptions: {} }, /field BindOptions must not be specified/],
+    [{ readOnly: true }, /must not set ReadOnly mode when using anonymous volumes/],
+    [{ volumeOptions: { subpath: 'a' } }, /must not set Subpath when using anonymous volumes/],
+    [{ type: 'tmpfs', tmpfsOptions: { options: [['suid']] } }, /invalid option: suid/],
+    [{ type: 'image' }, /field Source must not be empty/],
+    [{ type: 'image', source: 'i', imageOptions: { subpath: '/x' } }, /subpath must be a relative path/],
+    [{ type: 'image', source: 'i', imageOptions: { subpath: 'a/../../x' } }, /subpath must be a relative path/],
+    [{ target: '' }, /field Target must not be empty/],
+    [{ target: '/' }, /destination can't be '\/'/],
+    [{ target: 'x' }, /mount path must be absolute/],
   ] as const)
     assert.throws(() => mount(given), { message });
+});
+
+test('images and their subpaths', () => {
+  const [found] = mount({ type: 'image', source: 'app:1', imageOptions: { subpath: 'a/../b' } });
+  assert.deepEqual([found?.type, found?.name, found?.rw, found?.subpath], ['image', 'app:1', false, 'a/../b']);
+});
+
+test('options of --tmpfs are those of a tmpfs', () => {
+  assert.deepEqual(plan({ tmpfs: { '/t': 'rw,exec,size=64m,mode=1777' } })[0]?.options, [
+    'rw',
+    'exec',
+    'size=64m',
+    'mode=1777',
+  ]);
+  assert.throws(() => plan({ tmpfs: { '/t': 'foo=1' } }), /invalid tmpfs option \["foo" "1"\]/);
+  assert.throws(() => plan({ tmpfs: { '/t': 'upperdir' } }), /invalid tmpfs option \["upperdir"\]/);
 });

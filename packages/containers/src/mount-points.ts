@@ -1,5 +1,6 @@
+import { existsSync } from 'node:fs';
 import { posix } from 'node:path';
-import { conflict, invalid, notImplemented, randomId } from '@berth/base';
+import { conflict, invalid, randomId } from '@berth/base';
 import { checkVolumeName, parseBind } from '@berth/volumes';
 import type { ContainerStore } from './store.ts';
 import type { ContainerSettings, HostSettings, MountPoint, MountSettings } from './types.ts';
@@ -31,7 +32,7 @@ export function planMounts(
     ...(host.binds ?? []).map((bind) => fromBind(bind, host.volumeDriver)),
     ...(host.mounts ?? []).map(fromMount),
     ...Object.entries(host.tmpfs ?? {}).map(([path, options]) =>
-      tmpfs(cleanDestination(path, path), splitOptions(options)),
+      tmpfs(cleanDestination(path, path), checkTmpfsOptions(splitOptions(options))),
     ),
   ];
   const seen = new Set<string>();
@@ -80,68 +81,106 @@ function fromBind(text: string, volumeDriver: string | undefined): PlannedMount 
   };
 }
 
+const LOCAL = /^(?!\/)(?!\.\.(\/|$)).+/s;
+
+/** Whether a path stays below where it starts, `a/../b` included. */
+const isLocal = (path: string): boolean => LOCAL.test(posix.normalize(path)) && !path.startsWith('/');
+
 function fromMount(mount: MountSettings): PlannedMount {
-  const destination = cleanDestination(mount.target, mount.target);
-  const rw = !mount.readOnly;
-  switch (mount.type) {
-    case 'bind': {
-      if (!mount.source) throw invalid('invalid mount config for type "bind": field Source must not be empty');
-      if (!mount.source.startsWith('/'))
-        throw invalid(
-          `invalid mount config for type "bind": invalid mount path: '${mount.source}' mount path must be absolute`,
-        );
-      const propagation = mount.bindOptions?.propagation || 'rprivate';
-      if (!PROPAGATIONS.includes(propagation))
-        throw invalid(`invalid mount config for type "bind": invalid propagation mode: ${propagation}`);
-      return {
-        type: 'bind',
-        source: posix.normalize(mount.source),
-        destination,
-        mode: '',
-        rw,
-        propagation,
-        createMountpoint: mount.bindOptions?.createMountpoint ?? false,
-        ...(mount.bindOptions?.nonRecursive ? { nonRecursive: true } : {}),
-      };
-    }
-    case 'volume': {
-      if (mount.source) checkVolumeName(mount.source);
-      const driver = mount.volumeOptions?.driverConfig?.name || 'local';
-      const subpath = mount.volumeOptions?.subpath;
-      if (subpath && (subpath.startsWith('/') || subpath.split('/').includes('..')))
-        throw invalid(`invalid mount config for type "volume": subpath must be a relative path within the volume`);
-      return {
-        ...(mount.source ? { name: mount.source } : { name: randomId(), anonymous: true }),
-        type: 'volume',
-        source: '',
-        destination,
-        driver,
-        mode: 'z',
-        rw,
-        propagation: '',
-        ...(mount.volumeOptions?.noCopy ? { noCopy: true } : {}),
-        ...(subpath ? { subpath } : {}),
-        ...(mount.volumeOptions?.labels ? { volumeLabels: mount.volumeOptions.labels } : {}),
-        ...(mount.volumeOptions?.driverConfig?.options
-          ? { volumeOptions: mount.volumeOptions.driverConfig.options }
-          : {}),
-      };
-    }
-    case 'tmpfs': {
-      if (mount.source) throw invalid('invalid mount config for type "tmpfs": field Source must not be specified');
-      const { sizeBytes, mode, options } = mount.tmpfsOptions ?? {};
-      return tmpfs(destination, [
-        ...(sizeBytes ? [`size=${sizeBytes}`] : []),
-        ...(mode ? [`mode=${mode.toString(8)}`] : []),
-        ...(options ?? []).map((o) => o.join('=')),
-        ...(mount.readOnly ? ['ro'] : []),
-      ]);
-    }
+  const { type } = mount;
+  const refuse = (why: string): Error => invalid(`invalid mount config for type "${type}": ${why}`);
+  if (mount.target === '') throw refuse('field Target must not be empty');
+  const destination = posix.normalize(mount.target).replace(/(.)\/$/, '$1');
+  if (destination === '/') throw refuse("invalid specification: destination can't be '/'");
+  if (!destination.startsWith('/')) throw refuse(`invalid mount path: '${mount.target}' mount path must be absolute`);
+  if (destination.includes('\0')) throw refuse('the target holds a NUL byte');
+  refuseForeignOptions(mount, refuse);
+  const common = { destination, mode: '', rw: !mount.readOnly, propagation: '', source: '' };
+  switch (type) {
+    case 'bind':
+      return { ...common, ...bindOf(mount, refuse) };
+    case 'volume':
+      return { ...common, ...volumeOf(mount, refuse) };
+    case 'tmpfs':
+      return tmpfs(destination, tmpfsOptions(mount, refuse));
     case 'image':
-      throw notImplemented('mounts of type image are not implemented');
+      if (!mount.source) throw refuse('field Source must not be empty');
+      return { ...common, type, name: mount.source, rw: false, ...subpathOf(mount.imageOptions?.subpath, refuse) };
     default:
-      throw invalid(`invalid mount config: mount type unknown: "${mount.type}"`);
+      throw refuse('mount type unknown');
   }
+}
+
+type Refusal = (why: string) => Error;
+
+function refuseForeignOptions(mount: MountSettings, refuse: Refusal): void {
+  for (const [options, owner, field] of [
+    [mount.bindOptions, 'bind', 'BindOptions'],
+    [mount.volumeOptions, 'volume', 'VolumeOptions'],
+    [mount.imageOptions, 'image', 'ImageOptions'],
+  ] as const)
+    if (options !== undefined && owner !== mount.type && !(mount.type === 'tmpfs' && owner === 'volume'))
+      throw refuse(`field ${field} must not be specified`);
+}
+
+function subpathOf(subpath: string | undefined, refuse: Refusal): { readonly subpath?: string } {
+  if (!subpath) return {};
+  if (!isLocal(subpath)) throw refuse('subpath must be a relative path within the volume');
+  return { subpath };
+}
+
+function bindOf(mount: MountSettings, refuse: Refusal): Pick<PlannedMount, 'type' | 'source' | 'propagation'> {
+  const { source = '', bindOptions = {} } = mount;
+  if (source === '') throw refuse('field Source must not be empty');
+  const propagation = bindOptions.propagation || 'rprivate';
+  if (!PROPAGATIONS.includes(propagation)) throw refuse(`invalid propagation mode: ${propagation}`);
+  if (!source.startsWith('/')) throw refuse(`invalid mount path: '${source}' mount path must be absolute`);
+  const createMountpoint = bindOptions.createMountpoint ?? false;
+  if (!createMountpoint && !existsSync(source)) throw refuse(`bind source path does not exist: ${source}`);
+  if (bindOptions.readOnlyNonRecursive && bindOptions.readOnlyForceRecursive)
+    throw refuse('mount options conflict: ReadOnlyNonRecursive && ReadOnlyForceRecursive');
+  return {
+    type: 'bind',
+    source: posix.normalize(source),
+    propagation,
+    createMountpoint,
+    ...(bindOptions.nonRecursive ? { nonRecursive: true } : {}),
+    ...(bindOptions.readOnlyNonRecursive ? { recursiveReadonly: 'never' } : {}),
+    ...(bindOptions.readOnlyForceRecursive ? { recursiveReadonly: 'always' } : {}),
+  } as PlannedMount;
+}
+
+function volumeOf(mount: MountSettings, refuse: Refusal): Pick<PlannedMount, 'type' | 'mode'> {
+  const { source = '', volumeOptions: options = {} } = mount;
+  if (source === '' && options.subpath) throw refuse('must not set Subpath when using anonymous volumes');
+  if (source === '' && mount.readOnly) throw refuse('must not set ReadOnly mode when using anonymous volumes');
+  const subpath = subpathOf(options.subpath, refuse);
+  if (source !== '') checkVolumeName(source);
+  return {
+    ...(source === '' ? { name: randomId(), anonymous: true } : { name: source }),
+    type: 'volume',
+    driver: options.driverConfig?.name || 'local',
+    mode: 'z',
+    ...(options.noCopy ? { noCopy: true } : {}),
+    ...subpath,
+    ...(options.labels ? { volumeLabels: options.labels } : {}),
+    ...(options.driverConfig?.options ? { volumeOptions: options.driverConfig.options } : {}),
+  } as PlannedMount;
+}
+
+function tmpfsOptions(mount: MountSettings, refuse: Refusal): readonly string[] {
+  if (mount.source) throw refuse('field Source must not be specified');
+  const { sizeBytes, mode, options } = mount.tmpfsOptions ?? {};
+  for (const option of options ?? []) {
+    if (option.length < 1 || option.length > 2) throw refuse('invalid option array length');
+    if (option[0] !== 'exec' && option[0] !== 'noexec') throw refuse(`invalid option: ${option[0]}`);
+  }
+  return [
+    ...(mount.readOnly ? ['ro'] : []),
+    ...(mode ? [`mode=${mode.toString(8)}`] : []),
+    ...(sizeBytes ? [`size=${sizeBytes}`] : []),
+    ...(options ?? []).map((option) => option.join('=')),
+  ];
 }
 
 function anonymous(destination: string, driver: string | undefined): PlannedMount {
@@ -160,6 +199,22 @@ function anonymous(destination: string, driver: string | undefined): PlannedMoun
 
 function tmpfs(destination: string, options: readonly string[]): PlannedMount {
   return { type: 'tmpfs', source: '', destination, mode: '', rw: !options.includes('ro'), propagation: '', options };
+}
+
+const TMPFS_FLAGS = new Set(
+  `ro rw suid nosuid dev nodev exec noexec sync async dirsync remount mand nomand atime noatime diratime nodiratime
+  bind rbind private rprivate shared rshared slave rslave unbindable runbindable relatime norelatime strictatime
+  nostrictatime defaults`.split(/\s+/),
+);
+const TMPFS_VALUES = new Set(['mode', 'uid', 'gid', 'size', 'nr_inodes', 'nr_blocks', 'mpol']);
+
+function checkTmpfsOptions(options: readonly string[]): readonly string[] {
+  for (const option of options) {
+    const [name = '', ...value] = option.split('=');
+    if (value.length === 0 ? !TMPFS_FLAGS.has(name) : !TMPFS_VALUES.has(name))
+      throw invalid(`invalid tmpfs option [${[name, ...value].map((word) => JSON.stringify(word)).join(' ')}]`);
+  }
+  return options;
 }
 
 const splitOptions = (options: string): readonly string[] => options.split(',').filter((o) => o !== '');

@@ -4,6 +4,7 @@ import { cancelPending } from './attach.ts';
 import type { Container } from './container.ts';
 import type { ContainerDeps } from './deps.ts';
 import { emitContainer } from './events.ts';
+import { removeImageMounts } from './image-mounts.ts';
 import { containerDirectory } from './paths.ts';
 import { cancelRestart } from './restart-policy.ts';
 import { sendSignal } from './stop.ts';
@@ -62,6 +63,7 @@ export async function removeContainer(
   await deps.snapshotter.remove(container.id).catch((error: unknown) => {
     if (!isKind(error, 'notFound')) throw error;
   });
+  await removeImageMounts(deps, container);
   await releaseVolumes(deps, container, removeVolumes);
   await rm(containerDirectory(deps, container.id), { recursive: true, force: true });
   deps.store.delete(container);

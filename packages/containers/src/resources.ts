@@ -1,14 +1,16 @@
 import { mkdir, readlink, rmdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { invalid, isKind, wrap } from '@berth/base';
-import { mountAll, unmount } from '@berth/linux';
+import { mountAll, readMountInfo, unmount } from '@berth/linux';
 import type { EndpointRecord, Sandbox } from '@berth/networks';
 import type { SpecMount, Task } from '@berth/runtime';
 import type { Container } from './container.ts';
 import type { ContainerDeps } from './deps.ts';
+import { stageImageMount, unstageImageMounts } from './image-mounts.ts';
 import { openNetwork } from './network.ts';
 import { rootfsPath } from './paths.ts';
 import { makeDirectoryInRoot, makeFileInRoot, withPathInRoot } from './root-path.ts';
+import { mountSharedMemory, unmountSharedMemory } from './shared-memory.ts';
 import type { MountPoint } from './types.ts';
 
 /** What a run of a container holds on the host. */
@@ -24,12 +26,17 @@ export async function acquireResources(deps: ContainerDeps, container: Container
   await using undo = new AsyncDisposableStack();
   // Registered first: whatever the parallel branches got before one of them failed is given back.
   undo.defer(() => releaseHostResources(deps, container));
-  const results = await Promise.allSettled([mountRootfs(deps, container), openNetwork(deps, container)]);
+  const results = await Promise.allSettled([
+    mountRootfs(deps, container),
+    openNetwork(deps, container),
+    mountSharedMemory(deps, container),
+  ]);
   const failed = results.find((r) => r.status === 'rejected');
   if (failed) throw failed.reason;
   const [rootfs, network] = results as [
     PromiseFulfilledResult<string>,
     PromiseFulfilledResult<Awaited<ReturnType<typeof openNetwork>>>,
+    PromiseFulfilledResult<void>,
   ];
   const mounts = await mountVolumes(deps, container, rootfs.value);
   undo.move();
@@ -55,10 +62,12 @@ async function mountPoint(
   point: MountPoint,
   rootfs: string,
 ): Promise<SpecMount> {
+  if (point.type === 'image') return await imageMount(deps, point, rootfs);
   if (point.type === 'tmpfs') {
     makeDirectoryInRoot(rootfs, point.destination);
     return { type: 'tmpfs', destination: point.destination, options: point.options ?? [] };
   }
+  if (point.type === 'bind') assertPropagates(point);
   const source = point.type === 'volume' ? await volumeSource(deps, container, point) : await bindSource(point);
   const { isDirectory } = await kindOfSource(source);
   if (isDirectory) makeDirectoryInRoot(rootfs, point.destination);
@@ -68,11 +77,22 @@ async function mountPoint(
     source,
     destination: point.destination,
     readonly: !point.rw,
+    ...(point.type === 'bind' && !point.rw && point.recursiveReadonly !== 'never' ? { recursiveReadonly: true } : {}),
     ...(point.nonRecursive ? { nonRecursive: true } : {}),
     ...(point.propagation
       ? { propagation: point.propagation as NonNullable<(SpecMount & { type: 'bind' })['propagation']> }
       : {}),
   };
+}
+
+/** An image's files, always read-only. A link in it is followed inside it only. */
+async function imageMount(deps: ContainerDeps, point: MountPoint, rootfs: string): Promise<SpecMount> {
+  const staged = await stageImageMount(deps, point);
+  const source = point.subpath === undefined ? staged : await withinVolume(staged, point.subpath);
+  const { isDirectory } = await kindOfSource(source);
+  if (isDirectory) makeDirectoryInRoot(rootfs, point.destination);
+  else makeFileInRoot(rootfs, point.destination);
+  return { type: 'bind', source, destination: point.destination, readonly: true, propagation: 'rprivate' };
 }
 
 async function kindOfSource(source: string): Promise<{ readonly isDirectory: boolean }> {
@@ -100,6 +120,22 @@ async function withinVolume(volume: string, subpath: string): Promise<string> {
   const found = await withPathInRoot(volume, subpath, (_opened, fd) => readlink(`/proc/self/fd/${fd}`));
   if (found === undefined) throw invalid(`cannot access path ${join(volume, subpath)}: no such file or directory`);
   return found;
+}
+
+/** A mount can pass on, or receive, only what its source does. */
+function assertPropagates({ source, propagation }: MountPoint): void {
+  const shares = /^r?shared$/.test(propagation);
+  if (!shares && !/^r?slave$/.test(propagation)) return;
+  const below = (point: string): boolean => point === '/' || source === point || source.startsWith(`${point}/`);
+  const mount = readMountInfo()
+    .filter(({ mountPoint }) => below(mountPoint))
+    .toSorted((a, b) => a.mountPoint.length - b.mountPoint.length)
+    .at(-1);
+  const is = (kind: string): boolean => mount?.propagation.some((word) => word.startsWith(`${kind}:`)) ?? false;
+  if (is('shared') || (!shares && is('master'))) return;
+  throw invalid(
+    `path ${source} is mounted on ${mount?.mountPoint} but it is not a ${shares ? 'shared mount' : 'shared or slave mount'}`,
+  );
 }
 
 async function bindSource(point: MountPoint): Promise<string> {
@@ -131,6 +167,8 @@ export async function releaseHostResources(deps: ContainerDeps, container: Conta
     unmountRootfs(deps, container.id),
     deps.networks.closeSandbox(container.id),
     unmountVolumes(deps, container),
+    unmountSharedMemory(deps, container),
+    unstageImageMounts(deps, container),
   ]);
   for (const problem of problems)
     if (problem.status === 'rejected')

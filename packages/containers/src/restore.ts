@@ -6,6 +6,7 @@ import type { Container } from './container.ts';
 import type { ContainerDeps } from './deps.ts';
 import { handleExit, watchExit } from './exit.ts';
 import { resumeHealth } from './health.ts';
+import { resumeForwarding } from './log-forwarding.ts';
 import { rotateLogs } from './log-settings.ts';
 import { rootfsPath } from './paths.ts';
 import { removeContainer } from './remove.ts';
@@ -26,12 +27,13 @@ export async function restore(deps: ContainerDeps): Promise<void> {
   await deps.networks.restore(new Set(alive.map((c) => c.id)));
   for (const container of alive) await adopt(deps, container);
   await sweepMounts(deps);
-  await sweepDirectories(deps);
   for (const container of deps.store.list()) {
     const { making = false, removeVolumes = false } = container.state;
     if (making || container.is('removing'))
       await removeContainer(deps, container, { removeVolumes: making || removeVolumes });
   }
+  await sweepDirectories(deps);
+  for (const container of deps.store.list()) await resumeForwarding(deps, container);
   for (const container of deps.store.list()) if (!container.isRunning) await revive(deps, container);
 }
 
@@ -108,12 +110,17 @@ async function adopt(deps: ContainerDeps, container: Container): Promise<void> {
     await remountVolumes(deps, container);
     const sandbox = deps.networks.sandbox(container.id);
     if (sandbox)
-      container.specInput = await specInputFor(deps, container, {
-        rootfs: rootfsPath(deps, container.id),
-        sandbox,
-        endpoints: deps.networks.endpointsOf(container.id),
-        mounts: [],
-      });
+      container.specInput = await specInputFor(
+        deps,
+        container,
+        {
+          rootfs: rootfsPath(deps, container.id),
+          sandbox,
+          endpoints: deps.networks.endpointsOf(container.id),
+          mounts: [],
+        },
+        { joins: false },
+      );
   } catch (error) {
     deps.logger.warn('a running container could not be taken over in full', { container: container.id, error });
   }
@@ -147,19 +154,24 @@ async function revive(deps: ContainerDeps, container: Container): Promise<void> 
   });
 }
 
-/** Root file systems mounted for containers that do not run. */
+/** What is mounted for containers that do not run. */
 async function sweepMounts(deps: ContainerDeps): Promise<void> {
-  for (const name of await entriesOf(deps.paths.mounts)) {
-    if (deps.store.find(name)?.isRunning) continue;
-    const path = join(deps.paths.mounts, name);
-    try {
-      await unmount(path, { detach: true, recursive: true });
-      // Not recursive: were something still mounted, its content must not be deleted.
-      await rmdir(path);
-    } catch (error) {
-      // Somebody else's mount namespace may hold it: no reason not to serve.
-      deps.logger.warn('a root file system of the last run stays', { path, error });
-    }
+  for (const name of await entriesOf(deps.paths.mounts))
+    if (!deps.store.find(name)?.isRunning) await sweepMount(deps, join(deps.paths.mounts, name));
+  for (const name of await entriesOf(deps.paths.shared)) {
+    const inUse = name.endsWith('-shm') && deps.store.find(name.slice(0, 64))?.isRunning;
+    if (!inUse) await sweepMount(deps, join(deps.paths.shared, name));
+  }
+}
+
+async function sweepMount(deps: ContainerDeps, path: string): Promise<void> {
+  try {
+    await unmount(path, { detach: true, recursive: true });
+    // Not recursive: were something still mounted, its content must not be deleted.
+    await rmdir(path);
+  } catch (error) {
+    // Somebody else's mount namespace may hold it: no reason not to serve.
+    deps.logger.warn('a mount of the last run stays', { path, error });
   }
 }
 
@@ -170,13 +182,13 @@ async function sweepDirectories(deps: ContainerDeps): Promise<void> {
     await rm(join(deps.paths.containers, name), { recursive: true, force: true });
   }
   for (const { key, kind } of [...deps.snapshotter.list()]) {
-    if (kind !== 'active' || !isOurs(key) || deps.store.find(key)) continue;
+    if (kind === 'committed' || !isOurs(key) || deps.store.find(key.slice(0, 64))) continue;
     await deps.snapshotter.remove(key).catch((error: unknown) => deps.logger.warn('stale snapshot', { key, error }));
   }
 }
 
 /** Keys of containers' snapshots, and of init layers that were being made. */
-const isOurs = (key: string): boolean => /^[0-9a-f]{64}$/.test(key) || key.startsWith('init-');
+const isOurs = (key: string): boolean => /^[0-9a-f]{64}(-image-\d+)?$/.test(key) || key.startsWith('init-');
 
 async function entriesOf(directory: string): Promise<readonly string[]> {
   try {

@@ -1,6 +1,7 @@
 import type { LayerChange } from '@berth/archive';
 import { type CallOptions, KeyedLock, SingleFlight } from '@berth/base';
 import type { ImageHandle } from '@berth/images';
+import { detectResourceSupport } from '@berth/linux';
 import { createLogRotator } from '@berth/logs';
 import type { ByteStream, Digest } from '@berth/oci';
 import { type Attachment, type AttachRequest, attach } from './attach.ts';
@@ -109,6 +110,7 @@ export function createContainerService(input: ContainerServiceInput): ContainerS
   const deps: ContainerDeps = {
     ...input,
     store: new ContainerStore(input.state),
+    support: detectResourceSupport(input.cgroups),
     execs: new Map(),
     lock: new KeyedLock(),
     background: createBackgroundTasks(input.logger, stopping.signal),
@@ -150,7 +152,13 @@ export function createContainerService(input: ContainerServiceInput): ContainerS
     startExec: (id, options) => startExec(deps, id, options),
     resizeExec: (id, size) => resizeExec(deps, id, size),
     usingImage: (id) =>
-      deps.store.list().filter((c) => c.record.image.id === id || c.record.image.manifestDigest === id),
+      deps.store
+        .list()
+        .filter((c) =>
+          [c.record.image, ...c.record.mounts.map((m) => m.image)].some(
+            (i) => i?.id === id || i?.manifestDigest === id,
+          ),
+        ),
     links: (name) => describeLinks(deps.store, deps.store.get(name)),
     linkNames: (name) => linkNames(deps.store, deps.store.get(name)),
     removeLink: async (name) => removeLink(deps.store, name),

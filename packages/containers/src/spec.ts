@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { conflict, errnoOf, internal, invalid, isKind } from '@berth/base';
 import type { SpecDevice, SpecInput, SpecMount, SpecNamespace, SpecNamespaces, SpecResources } from '@berth/runtime';
-import { resolveUser } from '@berth/runtime';
+import { deviceNumbers, resolveUser } from '@berth/runtime';
 import type { Container } from './container.ts';
 import { commandOf } from './create.ts';
 import type { ContainerDeps } from './deps.ts';
@@ -10,16 +10,19 @@ import { linkEnvironment } from './link-environment.ts';
 import { rootfsPath } from './paths.ts';
 import type { RunResources } from './resources.ts';
 import { makeDirectoryInRoot } from './root-path.ts';
+import { parseDeviceRule, securityOptions } from './security.ts';
+import { ipcDonor, sharedMemoryOf } from './shared-memory.ts';
 import { cgroupPathOf } from './stats.ts';
 import type { HostSettings } from './types.ts';
 
 const DEFAULT_PATH = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
-/** Everything the runtime is told about a run of the container. */
+/** Everything the runtime is told about a run of the container. Without `joins`: for further processes of one that runs. */
 export async function specInputFor(
   deps: ContainerDeps,
   container: Container,
   resources: RunResources,
+  { joins = true }: { readonly joins?: boolean } = {},
 ): Promise<SpecInput> {
   const { settings, host } = container.record;
   const user = await resolveUser(resources.rootfs, settings.user, host.groupAdd ?? []);
@@ -38,8 +41,8 @@ export async function specInputFor(
     ...(settings.hostname ? { hostname: settings.hostname } : {}),
     ...(settings.domainname ? { domainname: settings.domainname } : {}),
     mounts: [...etcMounts(deps, container, resources.mounts), ...resources.mounts],
-    ...shmOf(deps, container),
-    namespaces: namespacesOf(deps, container, resources),
+    ...(joins ? sharedMemoryOf(deps, container) : {}),
+    namespaces: joins ? namespacesOf(deps, container, resources) : {},
     cgroupsPath: cgroupPathOf(deps, container),
     resources: resourcesOf(host),
     ...devicesOf(host),
@@ -107,51 +110,36 @@ function etcMounts(deps: ContainerDeps, container: Container, given: readonly Sp
   }));
 }
 
-function shmOf(deps: ContainerDeps, container: Container): Pick<SpecInput, 'shm'> {
-  const { ipcMode = '', shmSize } = container.record.host;
-  if (ipcMode === 'host') return { shm: { path: '/dev/shm' } };
-  if (ipcMode.startsWith('container:')) return { shm: { path: `/proc/${pidOf(deps, ipcMode, 'IPC')}/root/dev/shm` } };
-  return { shm: { size: shmSize || deps.defaults.shmSize } };
-}
-
 function namespacesOf(deps: ContainerDeps, container: Container, resources: RunResources): SpecNamespaces {
   const { host } = container.record;
   const { netnsPath } = resources.sandbox;
   const uts = host.utsMode === 'host' ? 'host' : 'private';
   return {
     network: netnsPath === undefined ? 'host' : { path: netnsPath },
-    pid: shared(deps, host.pidMode, 'pid', 'PID'),
-    ipc: shared(deps, host.ipcMode, 'ipc', 'IPC'),
+    pid: shared(host.pidMode, 'pid', (mode) => pidOf(deps, mode)),
+    ipc: shared(host.ipcMode, 'ipc', (mode) => ipcDonor(deps, mode).state.pid),
     uts,
     ...(host.cgroupnsMode === 'host' || host.cgroupnsMode === 'private' ? { cgroup: host.cgroupnsMode } : {}),
   };
 }
 
-function shared(deps: ContainerDeps, mode: string | undefined, namespace: string, what: string): SpecNamespace {
+function shared(mode: string | undefined, namespace: string, pid: (mode: string) => number): SpecNamespace {
   if (mode === 'host') return 'host';
-  if (mode?.startsWith('container:')) return { path: `/proc/${pidOf(deps, mode, what)}/ns/${namespace}` };
+  if (mode?.startsWith('container:')) return { path: `/proc/${pid(mode)}/ns/${namespace}` };
   return 'private';
 }
 
-function pidOf(deps: ContainerDeps, mode: string, what: string): number {
+function pidOf(deps: ContainerDeps, mode: string): number {
   const other = deps.store.get(mode.slice('container:'.length));
   if (!other.isRunning)
     throw conflict(
-      `cannot join ${what} namespace of a non running container: container ${other.id} is ${other.state.status}`,
+      `cannot join PID namespace of a non running container: container ${other.id} is ${other.state.status}`,
     );
   return other.state.pid;
 }
 
 export function resourcesOf(host: HostSettings): SpecResources {
-  const throttles = (list: HostSettings['blkioDeviceReadBps']): boolean => (list ?? []).length > 0;
-  if (
-    throttles(host.blkioDeviceReadBps) ||
-    throttles(host.blkioDeviceWriteBps) ||
-    throttles(host.blkioDeviceReadIOps) ||
-    throttles(host.blkioDeviceWriteIOps) ||
-    (host.blkioWeightDevice ?? []).length > 0
-  )
-    throw invalid('block I/O throttling by device is not implemented');
+  const blockIo = blockIoOf(host);
   return {
     ...(host.memory ? { memory: host.memory } : {}),
     ...(host.memoryReservation ? { memoryReservation: host.memoryReservation } : {}),
@@ -168,9 +156,25 @@ export function resourcesOf(host: HostSettings): SpecResources {
     ...(host.cpuRealtimeRuntime ? { cpuRealtimeRuntime: host.cpuRealtimeRuntime } : {}),
     ...(host.cpusetCpus ? { cpusetCpus: host.cpusetCpus } : {}),
     ...(host.cpusetMems ? { cpusetMems: host.cpusetMems } : {}),
-    ...(typeof host.pidsLimit === 'number' && host.pidsLimit !== 0 ? { pidsLimit: host.pidsLimit } : {}),
-    ...(host.blkioWeight ? { blockIo: { weight: host.blkioWeight } } : {}),
+    ...(typeof host.pidsLimit === 'number' && host.pidsLimit > 0 ? { pidsLimit: host.pidsLimit } : {}),
+    ...(blockIo ? { blockIo } : {}),
   };
+}
+
+function blockIoOf(host: HostSettings): SpecResources['blockIo'] {
+  const rates = (list: HostSettings['blkioDeviceReadBps']) =>
+    (list ?? []).map(({ path, rate }) => ({ ...deviceNumbers(path), rate }));
+  const weightDevice = (host.blkioWeightDevice ?? []).map(({ path, weight }) => ({ ...deviceNumbers(path), weight }));
+  const lists = {
+    weightDevice,
+    throttleReadBpsDevice: rates(host.blkioDeviceReadBps),
+    throttleWriteBpsDevice: rates(host.blkioDeviceWriteBps),
+    throttleReadIOPSDevice: rates(host.blkioDeviceReadIOps),
+    throttleWriteIOPSDevice: rates(host.blkioDeviceWriteIOps),
+  };
+  const given = Object.fromEntries(Object.entries(lists).filter(([, list]) => list.length > 0));
+  const blockIo = { ...(host.blkioWeight ? { weight: host.blkioWeight } : {}), ...given };
+  return Object.keys(blockIo).length > 0 ? blockIo : undefined;
 }
 
 function devicesOf(host: HostSettings): Pick<SpecInput, 'devices' | 'deviceCgroupRules'> {
@@ -180,57 +184,6 @@ function devicesOf(host: HostSettings): Pick<SpecInput, 'devices' | 'deviceCgrou
     ...(d.cgroupPermissions ? { permissions: d.cgroupPermissions } : {}),
   }));
   return { devices, deviceCgroupRules: (host.deviceCgroupRules ?? []).map(parseDeviceRule) };
-}
-
-function parseDeviceRule(rule: string): NonNullable<SpecInput['deviceCgroupRules']>[number] {
-  const parts = /^([acb]) ([0-9]+|\*):([0-9]+|\*) ([rwm]{1,3})$/.exec(rule);
-  if (!parts) throw invalid(`invalid device cgroup rule format: '${rule}'`);
-  const [, type = 'a', major = '*', minor = '*', access = 'rwm'] = parts;
-  return {
-    allow: true,
-    type: type as 'a' | 'b' | 'c',
-    access,
-    ...(major === '*' ? {} : { major: Number(major) }),
-    ...(minor === '*' ? {} : { minor: Number(minor) }),
-  };
-}
-
-interface SecurityOptions {
-  readonly seccomp: NonNullable<SpecInput['seccomp']>;
-  readonly apparmor?: string;
-  readonly noNewPrivileges: boolean;
-  readonly unmasked: boolean;
-}
-
-/** `--security-opt` words. Labels are accepted when they ask for what a host without SELinux does anyway. */
-export function securityOptions(host: HostSettings): SecurityOptions {
-  let options: SecurityOptions = { seccomp: 'default', noNewPrivileges: false, unmasked: false };
-  for (const given of host.securityOpt ?? []) {
-    const [, key = '', value] = /^([^=:]+)[=:]?(.*)$/s.exec(given) ?? [];
-    switch (key) {
-      case 'no-new-privileges':
-        options = { ...options, noNewPrivileges: value !== 'false' };
-        break;
-      case 'seccomp':
-        options = {
-          ...options,
-          seccomp: value === 'unconfined' ? 'unconfined' : value === 'builtin' ? 'default' : { profile: value ?? '' },
-        };
-        break;
-      case 'apparmor':
-        options = { ...options, ...(value ? { apparmor: value } : {}) };
-        break;
-      case 'systempaths':
-        if (value !== 'unconfined') throw invalid(`invalid --security-opt 2: "${given}"`);
-        options = { ...options, unmasked: true };
-        break;
-      case 'label':
-        break;
-      default:
-        throw invalid(`invalid --security-opt 2: "${given}"`);
-    }
-  }
-  return options;
 }
 
 function initOf(deps: ContainerDeps, host: HostSettings): Pick<SpecInput, 'initPath'> {

@@ -9,6 +9,7 @@ import type { ContainerDeps } from './deps.ts';
 import { tellLinked, writeEtcFiles } from './etc-files.ts';
 import { emitContainer } from './events.ts';
 import { startHealth } from './health.ts';
+import { unstageImageMounts } from './image-mounts.ts';
 import { keepsLog, rotateLogs } from './log-settings.ts';
 import { containerDirectory } from './paths.ts';
 import { runtimeOf } from './pause.ts';
@@ -73,7 +74,7 @@ async function launch(deps: ContainerDeps, container: Container): Promise<Task> 
     const bundle = containerDirectory(deps, container.id);
     await writeFile(join(bundle, 'config.json'), encodeSpec(runtime.adapt(buildRuntimeSpec(input))));
     const { settings, logPath } = container.record;
-    return await deps.monitor.launch({
+    const task = await deps.monitor.launch({
       id: container.id,
       bundle,
       runtime: { name: runtime.name, path: runtime.path },
@@ -82,6 +83,8 @@ async function launch(deps: ContainerDeps, container: Container): Promise<Task> 
       stdinOnce: settings.stdinOnce,
       ...(keepsLog(deps, container) ? { logPath } : {}),
     });
+    await unstageImageMounts(deps, container);
+    return task;
   } catch (error) {
     await releaseHostResources(deps, container);
     throw error;

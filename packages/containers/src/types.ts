@@ -1,4 +1,4 @@
-import type { Digest, Platform } from '@berth/oci';
+import type { Descriptor, Digest, Platform } from '@berth/oci';
 
 /**
  * A container's settings as the user gave them, completed by its image. Field names are the Engine API's in camelCase
@@ -90,6 +90,7 @@ export interface MountSettings {
     readonly driverConfig?: { readonly name?: string; readonly options?: Readonly<Record<string, string>> };
     readonly subpath?: string;
   };
+  readonly imageOptions?: { readonly subpath?: string };
   readonly tmpfsOptions?: {
     readonly sizeBytes?: number;
     readonly mode?: number;
@@ -128,13 +129,23 @@ export interface ResourceSettings {
   readonly cpusetMems?: string;
   readonly devices?: readonly DeviceMapping[] | null;
   readonly deviceCgroupRules?: readonly string[] | null;
-  readonly deviceRequests?: readonly Readonly<Record<string, unknown>>[] | null;
+  readonly deviceRequests?:
+    | readonly {
+        readonly driver?: string;
+        readonly count?: number;
+        readonly deviceIDs?: readonly string[] | null;
+        readonly capabilities?: readonly (readonly string[])[] | null;
+        readonly options?: Readonly<Record<string, string>> | null;
+      }[]
+    | null;
   readonly memoryReservation?: number;
   readonly memorySwap?: number;
   readonly memorySwappiness?: number | null;
   readonly oomKillDisable?: boolean | null;
   readonly pidsLimit?: number | null;
   readonly ulimits?: readonly { readonly name: string; readonly soft: number; readonly hard: number }[] | null;
+  readonly ioMaximumIOps?: number;
+  readonly ioMaximumBandwidth?: number;
 }
 
 export interface HostSettings extends ResourceSettings {
@@ -199,8 +210,8 @@ export interface EndpointSettings {
 
 /** A mount as resolved at create time and shown by inspect. */
 export interface MountPoint {
-  readonly type: 'bind' | 'volume' | 'tmpfs';
-  /** Volume name. */
+  readonly type: 'bind' | 'volume' | 'tmpfs' | 'image';
+  /** Volume name; for an image the reference it was asked for by. */
   readonly name?: string;
   /** Host path for binds; volumes find theirs when they are mounted. */
   readonly source: string;
@@ -213,8 +224,12 @@ export interface MountPoint {
   readonly subpath?: string;
   readonly createMountpoint?: boolean;
   readonly nonRecursive?: boolean;
+  /** Of a read-only bind: mounts below it are read-only too unless `never`; `always` fails where the host can not. */
+  readonly recursiveReadonly?: 'always' | 'never';
   /** For `tmpfs`: mount options. */
   readonly options?: readonly string[];
+  /** For `image`: what was found, and the snapshot (a view of its layers) that the container keeps of it. */
+  readonly image?: { readonly id: Digest; readonly manifestDigest: Digest; readonly snapshot: string };
 }
 
 /** The part of a container that does not change while it runs (column `config`). */
@@ -223,7 +238,13 @@ export interface ContainerRecord {
   /** Without the leading slash. */
   readonly name: string;
   readonly createdAt: Date;
-  readonly image: { readonly id: Digest; readonly manifestDigest: Digest; readonly platform: Platform };
+  readonly image: {
+    readonly id: Digest;
+    readonly manifestDigest: Digest;
+    readonly platform: Platform;
+    /** Absent in records of versions before 0.2. */
+    readonly manifest?: Descriptor;
+  };
   readonly settings: ContainerSettings;
   readonly host: HostSettings;
   /** Network name or ID to what was asked of it. */

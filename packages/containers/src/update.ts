@@ -1,33 +1,72 @@
 import { conflict, invalid } from '@berth/base';
+import { writeCgroupLimit } from '@berth/linux';
 import { buildResources } from '@berth/runtime';
 import type { ContainerDeps } from './deps.ts';
 import { emitContainer } from './events.ts';
+import { supportedLimits, validateResources } from './limits.ts';
 import { runtimeOf } from './pause.ts';
 import { resourcesOf } from './spec.ts';
-import type { ResourceSettings, RestartPolicy } from './types.ts';
-import { validateResources, validateRestart } from './validate.ts';
+import { cgroupPathOf } from './stats.ts';
+import type { HostSettings, ResourceSettings, RestartPolicy } from './types.ts';
+import { validateRestart } from './validate.ts';
+
+/** Limits and restart policy as a client gives them; what is absent, null, 0 or empty stays as it is. */
+export type ContainerChange = ResourceSettings & { readonly restartPolicy?: RestartPolicy };
 
 /** Changes limits and the restart policy; a running container's cgroup follows at once. Returns warnings. */
 export async function update(
   deps: ContainerDeps,
   nameOrId: string,
-  change: ResourceSettings & { readonly restartPolicy?: RestartPolicy },
+  change: ContainerChange,
 ): Promise<readonly string[]> {
   const container = deps.store.get(nameOrId);
+  if ((change.devices ?? []).length > 0) throw invalid('devices of a container cannot be updated');
+  validateRestart(change.restartPolicy, false);
+  const { host: wanted, warnings } = supportedLimits(change, deps.support);
   using _held = await deps.lock.acquire(container.id);
   if (container.is('removing', 'dead'))
-    throw conflict(`container ${nameOrId} is marked for removal and cannot be updated`);
-  const given = Object.fromEntries(
-    Object.entries(change).filter(([, value]) => value !== undefined && value !== null && value !== 0 && value !== ''),
-  );
-  const { restartPolicy, ...resources } = given as typeof change;
-  const host = { ...container.record.host, ...resources, ...(restartPolicy?.name ? { restartPolicy } : {}) };
-  validateResources(host);
-  if (restartPolicy?.name) validateRestart(restartPolicy, host.autoRemove ?? false);
-  if (Object.keys(resources).length > 0 && container.isRunning)
+    throw conflict(`Cannot update container ${container.id}: container is marked for removal and cannot be "update"`);
+  const before = container.record.host;
+  const { restartPolicy, ...resources } = given(wanted);
+  assertCompatible(before, resources, restartPolicy);
+  const host = { ...before, ...resources, ...(restartPolicy?.name ? { restartPolicy } : {}) };
+  validateResources(host, deps.support);
+  if (Object.keys(resources).length > 0 && container.isRunning) {
     await runtimeOf(deps, container).update(container.id, buildResources(resourcesOf(host), []));
-  if ('devices' in resources) throw invalid('devices of a container cannot be updated');
+    // The runtimes differ in how they understand "no limit" here.
+    if (typeof resources.pidsLimit === 'number' && resources.pidsLimit <= 0)
+      writeCgroupLimit(deps.cgroups, cgroupPathOf(deps, container), 'pids', 'pids.max', 'max');
+  }
   deps.store.setRecord(container, { host });
   emitContainer(deps, container, 'update');
-  return [];
+  return warnings;
+}
+
+/** `pidsLimit` alone means something when it is 0: no limit. */
+function given(change: ContainerChange): ContainerChange {
+  return Object.fromEntries(
+    Object.entries(change).filter(([key, value]) => {
+      if (value === undefined || value === null || value === '') return false;
+      if (key === 'memorySwappiness' && value === -1) return false;
+      return value !== 0 || key === 'pidsLimit';
+    }),
+  );
+}
+
+function assertCompatible(before: HostSettings, change: ResourceSettings, policy: RestartPolicy | undefined): void {
+  if (change.nanoCpus && before.cpuPeriod)
+    throw conflict('Conflicting options: Nano CPUs cannot be updated as CPU Period has already been set');
+  if (change.nanoCpus && before.cpuQuota)
+    throw conflict('Conflicting options: Nano CPUs cannot be updated as CPU Quota has already been set');
+  if (change.cpuPeriod && before.nanoCpus)
+    throw conflict('Conflicting options: CPU Period cannot be updated as NanoCPUs has already been set');
+  if (change.cpuQuota && before.nanoCpus)
+    throw conflict('Conflicting options: CPU Quota cannot be updated as NanoCPUs has already been set');
+  const swap = before.memorySwap ?? 0;
+  if (change.memory && !change.memorySwap && swap > 0 && change.memory > swap)
+    throw conflict(
+      'Memory limit should be smaller than already set memoryswap limit, update the memoryswap at the same time',
+    );
+  if (policy?.name && policy.name !== 'no' && before.autoRemove)
+    throw conflict('Restart policy cannot be updated because AutoRemove is enabled for the container');
 }

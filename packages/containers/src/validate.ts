@@ -1,14 +1,17 @@
-import { cpus } from 'node:os';
+import { isIP } from 'node:net';
 import { invalid, messageOf, notImplemented } from '@berth/base';
+import type { ResourceSupport } from '@berth/linux';
 import { parseLogConfig } from '@berth/logs';
 import { normalizeCapability } from '@berth/runtime';
+import { validateResources } from './limits.ts';
 import { parseHostPorts, parsePort } from './network.ts';
+import { parseDeviceRule, securityOptions } from './security.ts';
 import type { ContainerSettings, EndpointSettings, HostSettings, RestartPolicy } from './types.ts';
 
 const NAMED_RESTARTS = new Set(['', 'no', 'always', 'unless-stopped', 'on-failure']);
 
 /** Refuses what dockerd refuses at create, in its words, and clearly what this engine does not do. */
-export function validateCreate(settings: ContainerSettings, host: HostSettings): void {
+export function validateCreate(settings: ContainerSettings, host: HostSettings, support: ResourceSupport): void {
   if (settings.hostname !== '' && !/^[a-zA-Z0-9]([a-zA-Z0-9_.-]*[a-zA-Z0-9])?$/.test(settings.hostname))
     throw invalid(`invalid hostname format: ${settings.hostname}`);
   if (settings.hostname.length > 63 && !settings.hostname.includes('.'))
@@ -23,18 +26,45 @@ export function validateCreate(settings: ContainerSettings, host: HostSettings):
   validateNamespaces(host);
   validateSharedNetwork(settings, host);
   validateCapabilities(host);
-  validateResources(host);
+  validateResources(host, support);
+  validateHostOptions(host);
   validatePorts(settings, host);
-  parseLogConfig(host.logConfig?.type ?? '', host.logConfig?.config ?? {});
-  if ((host.deviceRequests ?? []).length > 0)
-    throw invalid(
-      'could not select device driver "" with capabilities: [[gpu]]: device requests (GPUs) are not supported by Berth',
-    );
-  if (host.isolation && host.isolation !== 'default') throw invalid(`invalid isolation (${host.isolation}) on linux`);
+  if (host.logConfig?.type) parseLogConfig(host.logConfig.type, host.logConfig.config ?? {});
+}
+
+/** Options that this engine, or any engine on Linux, does not have. */
+function validateHostOptions(host: HostSettings): void {
+  for (const { driver = '', capabilities } of host.deviceRequests ?? []) {
+    const sets = (capabilities ?? []).map((set) => `[${set.join(' ')}]`).join(' ');
+    throw invalid(`could not select device driver "${driver}" with capabilities: [${sets}]`);
+  }
+  if (host.isolation && host.isolation !== 'default')
+    throw invalid(`invalid isolation (${host.isolation}): linux only supports 'default'`);
+  if (host.ioMaximumBandwidth)
+    throw invalid('invalid option: QoS maximum bandwidth configuration is not supported on linux');
+  if (host.ioMaximumIOps) throw invalid('invalid option: QoS maximum IOPs configuration is not supported on linux');
   if (host.usernsMode && host.usernsMode !== 'host')
     throw invalid('invalid user namespace mode: only "" and "host" are supported');
   if (Object.keys(host.storageOpt ?? {}).length > 0)
     throw invalid("--storage-opt is supported only for overlay over xfs with 'pquota' mount option");
+  if (Object.hasOwn(host.annotations ?? {}, ''))
+    throw invalid('invalid Annotations: the empty string is not permitted as an annotation key');
+  for (const entry of host.extraHosts ?? []) validateExtraHost(entry);
+  if ((host.links ?? []).length > 0 && host.networkMode === 'host')
+    throw invalid(
+      "conflicting options: host type networking can't be used with links. This would result in undefined behavior",
+    );
+  securityOptions(host);
+  for (const rule of host.deviceCgroupRules ?? []) parseDeviceRule(rule);
+}
+
+/** `name:address` or `name=address`, where the address may be `host-gateway` or an IPv6 one with or without brackets. */
+function validateExtraHost(entry: string): void {
+  const [, name = '', address = ''] = /^([^=:]*)[=:](.*)$/s.exec(entry) ?? [];
+  if (name === '') throw invalid(`bad format for add-host: ${JSON.stringify(entry)}`);
+  const bare = /^\[(.*)\]$/.exec(address)?.[1] ?? address;
+  if (bare !== 'host-gateway' && isIP(bare) === 0)
+    throw invalid(`invalid IP address in add-host: ${JSON.stringify(address)}`);
 }
 
 function validateHealth({ healthcheck }: ContainerSettings): void {
@@ -94,10 +124,6 @@ function validateNamespaces(host: HostSettings): void {
     if (!value || value === 'host' || value === 'private' || value === 'shareable' || value === 'none') continue;
     if (!/^container:.+/.test(value)) throw invalid(`invalid ${what} mode: ${value}`);
   }
-  if (/^(shareable|container:)/.test(host.ipcMode ?? ''))
-    throw notImplemented(
-      `IPC mode ${host.ipcMode}: sharing IPC between containers is not implemented, "private" and "host" are`,
-    );
   if (host.utsMode && host.utsMode !== 'host') throw invalid(`invalid UTS mode: ${host.utsMode}`);
   if (host.cgroupnsMode && !['host', 'private'].includes(host.cgroupnsMode))
     throw invalid(`invalid cgroup namespace mode: ${host.cgroupnsMode}`);
@@ -123,54 +149,12 @@ function validateSharedNetwork(settings: ContainerSettings, host: HostSettings):
   if (found) throw invalid(`conflicting options: ${found[1]}`);
 }
 
-/** Checks limits at create and at update. */
-export function validateResources(host: HostSettings): void {
-  const memory = host.memory ?? 0;
-  const swap = host.memorySwap ?? 0;
-  if (memory > 0 && memory < 6 * 1024 * 1024) throw invalid('Minimum memory limit allowed is 6MB');
-  if (memory > 0 && swap > 0 && swap < memory)
-    throw invalid('Minimum memoryswap limit should be larger than memory limit, see usage');
-  if (memory === 0 && swap > 0)
-    throw invalid('You should always set the Memory limit when using Memoryswap limit, see usage');
-  const reservation = host.memoryReservation ?? 0;
-  if (memory > 0 && reservation > memory)
-    throw invalid('Minimum memory limit can not be less than memory reservation limit, see usage');
-  const nano = host.nanoCpus ?? 0;
-  if (nano < 0) throw invalid('invalid NanoCPUs value');
-  if (nano > 0 && ((host.cpuPeriod ?? 0) > 0 || (host.cpuQuota ?? 0) > 0))
-    throw invalid('Conflicting options: Nano CPUs and CPU Period cannot both be set');
-  const period = host.cpuPeriod ?? 0;
-  if (period !== 0 && (period < 1000 || period > 1_000_000))
-    throw invalid('CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)');
-  const quota = host.cpuQuota ?? 0;
-  if (quota > 0 && quota < 1000) throw invalid('CPU cfs quota can not be less than 1ms (i.e. 1000)');
-  const weight = host.blkioWeight ?? 0;
-  if (weight !== 0 && (weight < 10 || weight > 1000)) throw invalid('Range of blkio weight is from 10 to 1000');
-  validateCpuset(host);
-  if ((host.shmSize ?? 0) < 0) throw invalid('SHM size can not be less than 0');
-  for (const limit of host.ulimits ?? [])
-    if (limit.hard !== -1 && limit.soft > limit.hard)
-      throw invalid(`ulimit soft limit must be less than or equal to hard limit: ${limit.soft} > ${limit.hard}`);
-}
-
 function validatePorts({ exposedPorts }: ContainerSettings, { portBindings }: HostSettings): void {
   for (const key of Object.keys(exposedPorts)) parsePort(key);
   for (const [key, bindings] of Object.entries(portBindings ?? {})) {
     parsePort(key);
     for (const { hostPort } of bindings ?? []) parseHostPorts(hostPort ?? '');
   }
-}
-
-function validateCpuset(host: HostSettings): void {
-  for (const [set, field] of [
-    [host.cpusetCpus, 'cpus'],
-    [host.cpusetMems, 'mems'],
-  ] as const)
-    if (set && !/^\d+(-\d+)?(,\d+(-\d+)?)*$/.test(set)) throw invalid(`Invalid value ${set} for cpuset ${field}`);
-  const last = cpus().length - 1;
-  const highest = Math.max(-1, ...(host.cpusetCpus ?? '').split(/[,-]/).filter(Boolean).map(Number));
-  if (highest > last)
-    throw invalid(`Requested CPUs are not available - requested ${host.cpusetCpus}, available: 0-${last}`);
 }
 
 const SIGNALS: Readonly<Record<string, number>> = {

@@ -15,6 +15,8 @@ export interface DaemonPaths {
   readonly scratch: string;
   readonly execRoot: string;
   readonly rootfs: string;
+  /** What containers share or are given a share of: shared memory, other images. */
+  readonly shared: string;
   /** Short-lived mounts. */
   readonly mounts: string;
 }
@@ -34,13 +36,15 @@ export function createPaths(config: DaemonConfig): DaemonPaths {
     scratch: join(dataRoot, 'tmp'),
     execRoot,
     rootfs: join(execRoot, 'rootfs'),
+    shared: join(execRoot, 'shared'),
     mounts: join(execRoot, 'mounts'),
   };
   mkdirSync(dataRoot, { recursive: true, mode: 0o710 });
   mkdirSync(execRoot, { recursive: true, mode: 0o711 });
   for (const directory of [paths.snapshots, paths.containers, paths.volumes, paths.scratch])
     mkdirSync(directory, { recursive: true, mode: 0o711 });
-  for (const directory of [paths.rootfs, paths.mounts]) mkdirSync(directory, { recursive: true, mode: 0o711 });
+  for (const directory of [paths.rootfs, paths.mounts, paths.shared])
+    mkdirSync(directory, { recursive: true, mode: 0o711 });
   return paths;
 }
 

@@ -57,6 +57,18 @@ const tryWrite = (file: string, text: string): void => {
   }
 };
 
+/** Writes one of the group's limit files (`pids.max`). Throws when the kernel refuses the value. */
+export function writeCgroupLimit(
+  layout: CgroupLayout,
+  path: string,
+  controller: string,
+  file: string,
+  value: string,
+): void {
+  const directory = cgroupDirectory(layout, path, controller);
+  if (directory !== undefined) writeFileSync(`${directory}/${file}`, value);
+}
+
 /** Removes the group and those below it; false while processes are in one. A group that is not there is removed. */
 export function removeCgroup(layout: CgroupLayout, path: string): boolean {
   return cgroupDirectories(layout, path).map(removeDirectory).every(Boolean);

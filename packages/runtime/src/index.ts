@@ -12,9 +12,11 @@ export {
   normalizeCapability,
   resolveCapabilities,
 } from './spec/capabilities.ts';
+export { deviceNumbers } from './spec/devices.ts';
 export { encodeSpec } from './spec/encode-spec.ts';
 export * from './spec/host-facts.ts';
 export { buildExecProcess, type ExecProcessInput } from './spec/process-spec.ts';
 export { type ResolvedUser, resolveUser } from './spec/resolve-user.ts';
 export { buildResources } from './spec/resources.ts';
 export type * from './spec/spec-input.ts';
+export { DEFAULT_MASKED_PATHS, DEFAULT_READONLY_PATHS } from './spec/system-paths.ts';

@@ -61,3 +61,24 @@ test('a working directory that is not there reads as runc puts it', () => {
   );
   assert.equal(error.details['exitCode'], 127);
 });
+
+test('limits and kernel parameters that can not be had, in runc’s words', () => {
+  for (const [said, meant] of [
+    [
+      'setrlimit `RLIMIT_NOFILE`: Operation not permitted',
+      'unable to start container process: error during container init: error setting rlimits for ready process: error setting rlimit type 7: operation not permitted',
+    ],
+    [
+      'the sysctl `kernel.msgmax` requires a new IPC namespace',
+      'sysctl "kernel.msgmax" is not allowed in the hosts ipc namespace',
+    ],
+    [
+      'the sysctl `net.core.somaxconn` requires a new network namespace',
+      'sysctl "net.core.somaxconn" not allowed in host network namespace',
+    ],
+  ] as const)
+    assert.equal(
+      runtimeError(said, 'create', 'true').message,
+      `failed to create task for container: failed to create shim task: OCI runtime create failed: runc create failed: ${meant}: unknown`,
+    );
+});

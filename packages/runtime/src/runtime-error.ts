@@ -22,9 +22,15 @@ export function complaintOf(stderr: string): string {
 }
 
 interface Translation {
+  /** Said before the runtime has begun to start the process. */
+  readonly early?: true;
   readonly pattern: RegExp;
   readonly text: (found: RegExpExecArray, command: string) => string;
 }
+
+/** `RLIMIT_*` by number (asm-generic/resource.h). */
+const RLIMITS =
+  'CPU FSIZE DATA STACK CORE RSS NPROC NOFILE MEMLOCK AS LOCKS SIGPENDING MSGQUEUE NICE RTPRIO RTTIME'.split(' ');
 
 /** crun's wording of the failures clients look for, in runc's, from which the docker CLI takes exit codes. */
 const TRANSLATIONS: readonly Translation[] = [
@@ -34,6 +40,26 @@ const TRANSLATIONS: readonly Translation[] = [
       name.includes('/')
         ? `exec: "${name}": stat ${name}: no such file or directory`
         : `exec: "${name}": executable file not found in $PATH`,
+  },
+  {
+    early: true,
+    pattern: /^the sysctl [`']([^`']*)[`'] requires a new IPC namespace/,
+    text: ([, name = '']) => `sysctl "${name}" is not allowed in the hosts ipc namespace`,
+  },
+  {
+    early: true,
+    pattern: /^the sysctl [`']([^`']*)[`'] requires a new network namespace/,
+    text: ([, name = '']) => `sysctl "${name}" not allowed in host network namespace`,
+  },
+  {
+    early: true,
+    pattern: /^the sysctl [`']([^`']*)[`'] is not namespaced/,
+    text: ([, name = '']) => `sysctl "${name}" is not in a separate kernel namespace`,
+  },
+  {
+    pattern: /^setrlimit [`']RLIMIT_([A-Z]+)[`']: (.+)$/,
+    text: ([, name = '', why = '']) =>
+      `error during container init: error setting rlimits for ready process: error setting rlimit type ${RLIMITS.indexOf(name)}: ${why.toLowerCase()}`,
   },
   {
     pattern: /^chdir [`']([^`']*)[`']: (.+)$/,
@@ -48,11 +74,11 @@ const TRANSLATIONS: readonly Translation[] = [
 ];
 
 const inRuncWords = (complaint: string, operation: RuntimeOperation, command: string): string => {
-  for (const { pattern, text } of TRANSLATIONS) {
+  for (const { pattern, text, early } of TRANSLATIONS) {
     const found = pattern.exec(complaint);
     if (found === null || complaint.includes('start container process')) continue;
     const lead = operation === 'create' ? 'runc create failed' : 'exec failed';
-    return `${lead}: unable to start container process: ${text(found, command)}`;
+    return `${lead}: ${early ? '' : 'unable to start container process: '}${text(found, command)}`;
   }
   return complaint;
 };

@@ -1,3 +1,4 @@
+import { posix } from 'node:path';
 import { type Container, commandOf, type MountPoint as DomainMount, networkModeOf } from '@berth/containers';
 import {
   type ContainerConfig,
@@ -6,6 +7,7 @@ import {
   type ContainerState,
   type ContainerSummary,
   type MountPoint,
+  type OciDescriptor,
 } from '@berth/engine-api';
 import { toWire } from '../case.ts';
 import type { EngineServices } from '../services.ts';
@@ -55,7 +57,8 @@ export async function renderInspect(
     },
     GraphDriver: { Name: String(info.details['storageDriver'] ?? 'overlay2'), Data: null },
     ...(sizes ? { SizeRw: sizes.rw, SizeRootFs: sizes.rootFs } : {}),
-    Mounts: record.mounts.map((m) => renderMount(services, m)),
+    Mounts: shownMounts(container).map((m) => renderMount(services, m)),
+    ...renderManifest(container),
     Config: renderConfig(container),
     NetworkSettings: renderNetworkSettings(services, container),
   };
@@ -100,6 +103,7 @@ function renderConfig({ record }: Container): ContainerConfig {
   return {
     ...rest,
     ...(hasPorts ? { ExposedPorts: ExposedPorts ?? null } : {}),
+    Env: settings.env.length > 0 ? [...settings.env] : null,
     Volumes: Object.keys(settings.volumes).length > 0 ? (Volumes ?? null) : null,
     Cmd: settings.cmd ? [...settings.cmd] : null,
     Entrypoint: settings.entrypoint ? [...settings.entrypoint] : null,
@@ -107,9 +111,32 @@ function renderConfig({ record }: Container): ContainerConfig {
   };
 }
 
+/** dockerd does not count what `--tmpfs` mounts among the mounts. */
+function shownMounts({ record }: Container): readonly DomainMount[] {
+  const listed = new Set(Object.keys(record.host.tmpfs ?? {}).map((path) => posix.resolve('/', path)));
+  return record.mounts.filter(({ type, destination }) => type !== 'tmpfs' || !listed.has(destination));
+}
+
+function renderManifest({ record }: Container): { ImageManifestDescriptor?: OciDescriptor } {
+  const { manifest, platform } = record.image;
+  if (manifest === undefined) return {};
+  const { mediaType, digest, size } = manifest;
+  const { os, architecture, variant } = platform;
+  return {
+    ImageManifestDescriptor: {
+      mediaType,
+      digest,
+      size,
+      platform: { architecture, os, ...(variant ? { variant } : {}) },
+    },
+  };
+}
+
 function renderMount(services: EngineServices, mount: DomainMount): MountPoint {
   const source =
-    mount.type === 'volume' && mount.name !== undefined ? mountpointOf(services, mount.name) : mount.source;
+    mount.type === 'volume' && mount.name !== undefined
+      ? mountpointOf(services, mount.name)
+      : (mount.image?.id ?? mount.source);
   return {
     Type: mount.type,
     ...(mount.name === undefined ? {} : { Name: mount.name }),
@@ -142,13 +169,15 @@ export function renderSummary(
     Command: commandText(commandOf(record.settings)),
     Created: Math.floor(record.createdAt.getTime() / 1000),
     Ports: renderPortList(container, endpoints),
-    ...(sizes ? { SizeRw: sizes.rw, SizeRootFs: sizes.rootFs } : {}),
+    ...(sizes?.rw ? { SizeRw: sizes.rw } : {}),
+    ...(sizes?.rootFs ? { SizeRootFs: sizes.rootFs } : {}),
     Labels: { ...record.settings.labels },
     State: container.state.status,
     Status: statusText(container, now),
     HostConfig: { NetworkMode: networkModeOf(container) },
     NetworkSettings: { Networks: renderNetworks(services, container, endpoints) },
-    Mounts: record.mounts.filter((m) => m.type !== 'tmpfs').map((m) => renderMount(services, m)),
+    Mounts: shownMounts(container).map((m) => renderMount(services, m)),
+    ...renderManifest(container),
   };
 }
 

@@ -56,12 +56,13 @@ async function sizesOf(services: EngineServices, container: Container): Promise<
   return await services.containers.sizes(container.id);
 }
 
-const create = handle('ContainerCreate', async ({ query, body, services, exchange, signal }) => {
+const create = handle('ContainerCreate', async ({ query, body, services, exchange, version, signal }) => {
   const created = await services.containers.create(
     {
       ...(query.name ? { name: query.name } : {}),
       ...(query.platform ? { platform: parsePlatform(query.platform) } : {}),
       settings: settingsFrom(body),
+      recursiveReadonly: atLeast(version, '1.44'),
       host: fromWire<HostSettings>(HostConfig, body.HostConfig ?? {}),
       networking: Object.fromEntries(
         Object.entries(body.NetworkingConfig?.EndpointsConfig ?? {}).map(([name, endpoint]) => [

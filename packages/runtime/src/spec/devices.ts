@@ -8,6 +8,13 @@ import type { SpecDevice, SpecInput } from './spec-input.ts';
 const major = (rdev: number): number => Number(((BigInt(rdev) >> 8n) & 0xfffn) | ((BigInt(rdev) >> 32n) & ~0xfffn));
 const minor = (rdev: number): number => Number((BigInt(rdev) & 0xffn) | ((BigInt(rdev) >> 12n) & 0xffffff00n));
 
+/** Of the device a node stands for. Throws `invalid` when there is none. */
+export function deviceNumbers(path: string): { readonly major: number; readonly minor: number } {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  if (stat === undefined) throw invalid(`stat ${path}: no such file or directory`);
+  return { major: major(stat.rdev), minor: minor(stat.rdev) };
+}
+
 const nodeAt = (host: string, inside: string): RuntimeDevice | undefined => {
   const stat = statSync(host, { throwIfNoEntry: false });
   if (stat === undefined || !(stat.isCharacterDevice() || stat.isBlockDevice())) return undefined;

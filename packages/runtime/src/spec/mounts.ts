@@ -5,15 +5,19 @@ import type { SpecInput, SpecMount } from './spec-input.ts';
 const DEFAULT_SHM_SIZE = 64 << 20;
 export const INIT_PATH = '/sbin/docker-init';
 
-const shmMount = (input: SpecInput): RuntimeMount => {
+const shmMount = (input: SpecInput): readonly RuntimeMount[] => {
   const shm = input.shm ?? { size: DEFAULT_SHM_SIZE };
-  if ('path' in shm) return { destination: '/dev/shm', type: 'bind', source: shm.path, options: ['rbind', 'rprivate'] };
-  return {
-    destination: '/dev/shm',
-    type: 'tmpfs',
-    source: 'shm',
-    options: ['nosuid', 'noexec', 'nodev', 'mode=1777', `size=${shm.size}`],
-  };
+  if (shm === 'none') return [];
+  if ('path' in shm)
+    return [{ destination: '/dev/shm', type: 'bind', source: shm.path, options: ['rbind', 'rprivate'] }];
+  return [
+    {
+      destination: '/dev/shm',
+      type: 'tmpfs',
+      source: 'shm',
+      options: ['nosuid', 'noexec', 'nodev', 'mode=1777', `size=${shm.size}`],
+    },
+  ];
 };
 
 /** Mounted anew also with the host's IPC namespace, whose queues it then shows: the host need not have it mounted. */
@@ -49,7 +53,7 @@ export function defaultMounts(input: SpecInput): readonly RuntimeMount[] {
       options: [access, 'nosuid', 'noexec', 'nodev', ...(access === 'rw' ? [] : ['relatime'])],
     },
     MQUEUE,
-    shmMount(input),
+    ...shmMount(input),
   ];
 }
 

@@ -17,8 +17,8 @@ export interface SpecInput {
   readonly domainname?: string;
   /** In any order; mounted by depth of destination, over the default mounts with the same destination. */
   readonly mounts?: readonly SpecMount[];
-  /** Default `{ size: 64 MiB }`; `path`: a shared /dev/shm of another container or the host. */
-  readonly shm?: { readonly size: number } | { readonly path: string };
+  /** Default `{ size: 64 MiB }`; `path`: a /dev/shm shared with another container or the host; `none`: no such mount. */
+  readonly shm?: { readonly size: number } | { readonly path: string } | 'none';
   readonly namespaces?: SpecNamespaces;
   /** Path below the cgroup root, e.g. `/berth/<id>`. */
   readonly cgroupsPath: string;

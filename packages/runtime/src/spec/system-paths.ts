@@ -1,17 +1,17 @@
 /** Parts of /proc and /sys that tell about or steer the host: hidden, as dockerd does. */
 export const DEFAULT_MASKED_PATHS: readonly string[] = [
-  '/proc/acpi',
   '/proc/asound',
+  '/proc/acpi',
   '/proc/interrupts',
   '/proc/kcore',
   '/proc/keys',
   '/proc/latency_stats',
-  '/proc/sched_debug',
-  '/proc/scsi',
   '/proc/timer_list',
   '/proc/timer_stats',
-  '/sys/devices/virtual/powercap',
+  '/proc/sched_debug',
+  '/proc/scsi',
   '/sys/firmware',
+  '/sys/devices/virtual/powercap',
 ];
 
 /** Parts of /proc that may be read but not written. */

@@ -1,0 +1,55 @@
+import { invalid } from '@berth/base';
+import type { SpecInput } from '@berth/runtime';
+import type { HostSettings } from './types.ts';
+
+/** `--device-cgroup-rule`: `c 10:200 rwm`, with `*` for any number. */
+export function parseDeviceRule(rule: string): NonNullable<SpecInput['deviceCgroupRules']>[number] {
+  const parts = /^([acb]) ([0-9]+|\*):([0-9]+|\*) ([rwm]{1,3})$/.exec(rule);
+  if (!parts) throw invalid(`invalid device cgroup rule format: '${rule}'`);
+  const [, type = 'a', major = '*', minor = '*', access = 'rwm'] = parts;
+  return {
+    allow: true,
+    type: type as 'a' | 'b' | 'c',
+    access,
+    ...(major === '*' ? {} : { major: Number(major) }),
+    ...(minor === '*' ? {} : { minor: Number(minor) }),
+  };
+}
+
+interface SecurityOptions {
+  readonly seccomp: NonNullable<SpecInput['seccomp']>;
+  readonly apparmor?: string;
+  readonly noNewPrivileges: boolean;
+  readonly unmasked: boolean;
+}
+
+/** `--security-opt` words. Labels are accepted when they ask for what a host without SELinux does anyway. */
+export function securityOptions(host: HostSettings): SecurityOptions {
+  let options: SecurityOptions = { seccomp: 'default', noNewPrivileges: false, unmasked: false };
+  for (const given of host.securityOpt ?? []) {
+    const [, key = '', value] = /^([^=:]+)[=:]?(.*)$/s.exec(given) ?? [];
+    switch (key) {
+      case 'no-new-privileges':
+        options = { ...options, noNewPrivileges: value !== 'false' };
+        break;
+      case 'seccomp':
+        options = {
+          ...options,
+          seccomp: value === 'unconfined' ? 'unconfined' : value === 'builtin' ? 'default' : { profile: value ?? '' },
+        };
+        break;
+      case 'apparmor':
+        options = { ...options, ...(value ? { apparmor: value } : {}) };
+        break;
+      case 'systempaths':
+        if (value !== 'unconfined') throw invalid(`invalid --security-opt 2: "${given}"`);
+        options = { ...options, unmasked: true };
+        break;
+      case 'label':
+        break;
+      default:
+        throw invalid(`invalid --security-opt 2: "${given}"`);
+    }
+  }
+  return options;
+}
