@@ -21,7 +21,12 @@ export async function putManifest(host: string, repository: string, tag: string,
 }
 
 /** Pushes an image made in memory, as no daemon had a hand in it. */
-export async function putImage(host: string, repository: string, tag: string, image: MadeImage): Promise<void> {
+export async function putImage(
+  host: string,
+  repository: string,
+  tag: string,
+  image: Pick<MadeImage, 'manifest' | 'config' | 'layers'>,
+): Promise<void> {
   for (const blob of [image.config, ...image.layers]) await putBlob(host, repository, blob);
   await putManifest(host, repository, tag, image.manifest);
 }

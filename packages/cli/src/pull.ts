@@ -4,6 +4,9 @@ import type { Context } from './context.ts';
 export interface PullOptions {
   readonly platform?: string | undefined;
   readonly quiet?: boolean | undefined;
+  /** Every tag of the repository; the name has none then. */
+  readonly allTags?: boolean | undefined;
+  readonly referrers?: boolean | undefined;
   readonly output: Writable & { readonly isTTY?: boolean };
 }
 
@@ -23,14 +26,14 @@ export function splitReference(reference: string): { readonly name: string; read
 export async function pullImage(
   context: Context,
   reference: string,
-  { platform, quiet, output }: PullOptions,
+  { platform, quiet, allTags, referrers, output }: PullOptions,
 ): Promise<void> {
   const { name, tag } = splitReference(reference);
   const { registryAuth } = await import('./registry-config.ts');
   const { showProgress } = await import('./progress.ts');
   const client = await context.client();
   const messages = await client.call('ImageCreate', {
-    query: { fromImage: name, tag: tag || 'latest', platform },
+    query: { fromImage: name, tag: allTags ? undefined : tag || 'latest', platform, referrers },
     headers: registryAuth(context, reference),
   });
   await showProgress(messages, output, { quiet: quiet ?? false });

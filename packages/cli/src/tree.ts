@@ -43,6 +43,10 @@ const save = entry('Save one or more images to a tar archive', () => import('./c
 const load = entry('Load images from a tar archive or standard input', () => import('./commands/load.ts'));
 const importTar = entry('Import the contents of a tarball as an image', () => import('./commands/import.ts'));
 const history = entry('Show the history of an image', () => import('./commands/history.ts'));
+const referrers = entry(
+  'List what is stored about an image: signatures and such',
+  () => import('./commands/referrers.ts'),
+);
 const info = entry('Display system-wide information', () => import('./commands/info.ts'));
 const events = entry('Get real time events from the daemon', () => import('./commands/events.ts'));
 
@@ -57,6 +61,7 @@ export const TOP: Readonly<Record<string, Entry>> = {
   images,
   login: entry('Authenticate to a registry', () => import('./commands/login.ts')),
   logout: entry('Log out from a registry', () => import('./commands/logout.ts')),
+  referrers,
   search: entry('Search Docker Hub for images', () => import('./commands/search.ts')),
   version: entry('Show the version of client and daemon', () => import('./commands/version.ts')),
   info,
@@ -129,6 +134,7 @@ export const GROUPS: Readonly<Record<string, Readonly<Record<string, Entry>>>> =
     prune: entry('Remove unused images', () => import('./commands/image-prune.ts')),
     pull,
     push,
+    referrers,
     rm: rmi,
     save,
     tag,

@@ -40,6 +40,8 @@ export interface DaemonConfig {
   readonly imageGc: WatermarkSettings | undefined;
   readonly maxConcurrentDownloads: number;
   readonly maxConcurrentUploads: number;
+  /** Whether signatures and other referrers travel with images when a call does not say. */
+  readonly referrers: boolean;
   readonly runtimes: Readonly<Record<string, { readonly path: string; readonly args: readonly string[] }>>;
   readonly defaultRuntime: string | undefined;
   /** Undefined: one of this instance's own. */
@@ -265,6 +267,7 @@ function buildConfig(values: Values): DaemonConfig {
     imageGc: imageGc(values.get('image-gc')),
     maxConcurrentDownloads: number('max-concurrent-downloads', 3) || 3,
     maxConcurrentUploads: number('max-concurrent-uploads', 5) || 5,
+    referrers: bool('referrers', false),
     runtimes: runtimes(values.get('add-runtime')),
     defaultRuntime: text('default-runtime'),
     cgroupParent: text('cgroup-parent'),

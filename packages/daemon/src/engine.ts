@@ -84,6 +84,7 @@ export async function startEngine(config: DaemonConfig, logger: Logger): Promise
     registry,
     inUse: (id) => late.containers?.usingImage(id).map((c) => ({ id: c.id, running: c.isRunning })) ?? [],
     mountRoot: paths.mounts,
+    referrers: config.referrers,
     limits: {
       maxConcurrentDownloads: config.maxConcurrentDownloads,
       maxConcurrentUploads: config.maxConcurrentUploads,

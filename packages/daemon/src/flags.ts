@@ -67,6 +67,7 @@ export const FLAGS: readonly FlagSpec[] = [
   }),
   flag('max-concurrent-downloads', 'number', 'Layers fetched at once (default 3)'),
   flag('max-concurrent-uploads', 'number', 'Layers sent at once (default 5)'),
+  flag('referrers', 'bool', 'Signatures and what else refers to an image travel with it: pull, push, save'),
   flag('add-runtime', 'map', 'OCI runtime: name=path', { key: 'runtimes' }),
   flag('default-runtime', 'string', 'Runtime of containers that name none (default crun where it works, else runc)'),
   flag('cgroup-parent', 'string', 'Parent cgroup of containers'),

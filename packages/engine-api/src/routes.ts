@@ -113,6 +113,7 @@ export const ROUTES = {
   BerthInfo: { method: 'GET', path: '/berth/info' },
   BerthFsck: { method: 'GET', path: '/berth/fsck' },
   BerthGc: { method: 'POST', path: '/berth/gc' },
+  BerthReferrers: { method: 'GET', path: '/berth/images/{name:.*}/referrers' },
   BerthOpenApi: { method: 'GET', path: '/berth/openapi.json' },
 } as const satisfies Readonly<Record<string, Route>>;
 

@@ -1,5 +1,5 @@
 import { invalid, messageOf } from '@berth/base';
-import type { Descriptor } from '@berth/oci';
+import type { Descriptor, Digest } from '@berth/oci';
 import { recordName } from './names.ts';
 
 /** What an archive says is in it. */
@@ -7,6 +7,8 @@ export interface ArchivedImage {
   readonly target: Descriptor;
   /** Normalized record names. */
   readonly names: readonly string[];
+  /** Of a referrer: it is kept with its subject, and is no image. */
+  readonly about?: { readonly subject: Digest; readonly suffix?: string };
 }
 
 /** Record names of names in an archive; throws `invalid` for one that is no reference. */

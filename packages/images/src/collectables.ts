@@ -19,6 +19,15 @@ export function collectables(context: Omit<ImageContext, 'collect'>): readonly C
 export const sweep = async (context: ImageContext, among?: readonly NodeRef[]): Promise<number> =>
   (await context.collect(among)).bytes;
 
+/** As `sweep`, where a failure must not spoil what was achieved: the next sweep tries again. */
+export async function sweepQuietly(context: ImageContext, after: string, among?: readonly NodeRef[]): Promise<void> {
+  try {
+    await sweep(context, among);
+  } catch (error) {
+    context.logger.warn(`could not remove what a ${after} left`, { error });
+  }
+}
+
 /** A collector of this package's objects only, for a service that was given none. */
 export function createOwnCollector(
   context: Omit<ImageContext, 'collect'>,
@@ -47,8 +56,8 @@ const imageNames = (context: Pick<ImageContext, 'records'>): Collectable => ({
 const KNOWN_BLOBS = 262_144;
 const NONE: readonly NodeRef[] = [];
 
-/** A manifest keeps what it names, and the snapshots its layers were unpacked to. */
-function blobs(context: Pick<ImageContext, 'documents' | 'content'>): Collectable {
+/** A manifest keeps what it names, what came with it about it, and the snapshots its layers were unpacked to. */
+function blobs(context: Pick<ImageContext, 'documents' | 'content' | 'records'>): Collectable {
   const known = new Map<Digest, readonly NodeRef[]>();
   const remember = (digest: Digest, references: readonly NodeRef[]): void => {
     if (known.size >= KNOWN_BLOBS) known.clear();
@@ -66,7 +75,20 @@ function blobs(context: Pick<ImageContext, 'documents' | 'content'>): Collectabl
     if (chain.length > 0 || document.kind === 'index') remember(digest, references);
     return references;
   };
-  return contentCollectable(context.content, (digest) => known.get(digest) ?? find(digest));
+  const references = (digest: Digest): readonly NodeRef[] | Promise<readonly NodeRef[]> => {
+    const named = known.get(digest) ?? find(digest);
+    const referrers = context.records.referrers(digest).map(({ target }) => blobRef(target.digest));
+    if (referrers.length === 0) return named;
+    return Promise.resolve(named).then((nodes) => [...nodes, ...referrers]);
+  };
+  const collectable = contentCollectable(context.content, references);
+  return {
+    ...collectable,
+    remove(key) {
+      context.records.deleteBlob(key as Digest);
+      return collectable.remove(key);
+    },
+  };
 }
 
 /**

@@ -11,10 +11,11 @@ import { ImageRecords } from './records.ts';
 import { SharedWork } from './shared-work.ts';
 
 /** What every verb gets: the dependencies and the state that verbs share. */
-export interface ImageContext extends Omit<ImageServiceDeps, 'limits' | 'hostPlatform' | 'collect'> {
+export interface ImageContext extends Omit<ImageServiceDeps, 'limits' | 'hostPlatform' | 'collect' | 'referrers'> {
   readonly collect: NonNullable<ImageServiceDeps['collect']>;
   readonly limits: ImageLimits;
   readonly hostPlatform: Platform;
+  readonly referrers: boolean;
   readonly records: ImageRecords;
   readonly documents: Documents;
   /** Held per image digest while its names change or it is removed. */
@@ -39,6 +40,7 @@ export function createContext(deps: ImageServiceDeps): Omit<ImageContext, 'colle
     ...deps,
     limits,
     hostPlatform: deps.hostPlatform ?? hostPlatform(),
+    referrers: deps.referrers ?? false,
     records: new ImageRecords(deps.state, deps.clock),
     documents: createDocuments(deps.content, limits),
     locks: new KeyedLock(),

@@ -16,6 +16,7 @@ import { prune } from './prune.ts';
 import { pull, pullAll } from './pull.ts';
 import { push, pushAll } from './push.ts';
 import { recover } from './recover.ts';
+import { referrers } from './referrers.ts';
 import { remove } from './remove.ts';
 import { removePlatforms } from './remove-platforms.ts';
 import { resolve } from './resolve.ts';
@@ -60,6 +61,7 @@ export function createImageService(deps: ImageServiceDeps): OwnedImageService {
     prune: (options) => prune(context, options),
     evict: (options) => evict(context, options),
     list: (options) => list(context, options),
+    referrers: (name, options) => referrers(context, name, options),
     history: (name, options) => history(context, name, options),
     create: (input, options) => create(context, input, options),
     assignName: (name, target) => void assignName(context, name, target),

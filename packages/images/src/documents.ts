@@ -8,6 +8,7 @@ import {
   type ImageConfigDocument,
   type ImageManifest,
   isConfigType,
+  isLayerType,
   MAX_IMAGE_CONFIG_SIZE,
   MAX_MANIFEST_SIZE,
   type Manifest,
@@ -91,7 +92,14 @@ export function asImage(document: Manifest, digest: Digest): ImageManifest {
 }
 
 /** Whether a manifest is a container image, not an attestation, chart or other artifact. */
-export const isContainerImage = (manifest: ImageManifest): boolean => isConfigType(manifest.config.mediaType);
+export const isContainerImage = (manifest: ImageManifest): boolean => whyNoImage(manifest) === undefined;
+
+/** What keeps a manifest from being a container image; cosign's signatures have an image's configuration. */
+export function whyNoImage({ config, layers }: ImageManifest): string | undefined {
+  if (!isConfigType(config.mediaType)) return `its configuration has the type ${config.mediaType}`;
+  const other = layers.find(({ mediaType }) => !isLayerType(mediaType));
+  return other && `it holds ${other.mediaType} instead of layers`;
+}
 
 /** The configuration's layer digests, one per manifest layer; throws `dataLoss` when they are not as many. */
 export function checkedDiffIds(config: ImageConfigDocument, layers: readonly Descriptor[]): readonly Digest[] {

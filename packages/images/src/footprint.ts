@@ -10,7 +10,7 @@ export interface Part extends NodeRef {
 }
 
 /**
- * Every stored blob an image's target reaches, and the committed snapshots of its layers. What an index names but was
+ * Every stored blob an image's target reaches, what came with it about it, and the committed snapshots of its layers. What an index names but was
  * not pulled is left out. A manifest that names itself, or others in a circle, is visited once.
  */
 export async function footprint(context: ImageContext, target: Digest): Promise<readonly Part[]> {
@@ -25,6 +25,7 @@ export async function measure(
   const parts = new Map<string, Part>();
   let whole = true;
   const queue: Digest[] = [target];
+  const aside = new Set<Digest>();
   for (let digest = queue.pop(); digest !== undefined; digest = queue.pop()) {
     const info = context.content.stat(digest);
     if (!info) whole = false;
@@ -32,7 +33,11 @@ export async function measure(
     parts.set(digest, { kind: 'blob', key: digest, bytes: info.size });
     const document = await context.documents.tryManifest(digest);
     if (!document) continue;
-    queue.push(...childrenOf(document).map((child) => child.digest));
+    const referrers = context.records.referrers(digest).map((each) => each.target.digest);
+    queue.push(...childrenOf(document).map((child) => child.digest), ...referrers);
+    for (const each of referrers) aside.add(each);
+    // a signature may look like an image; nothing of it is ever unpacked
+    if (aside.has(digest)) continue;
     for (const chainId of await chainOf(context, document)) {
       if (!context.snapshotter.stat(chainId)) {
         whole = false;

@@ -27,10 +27,16 @@ export interface ImageService {
   /** Reads a docker-archive or OCI layout tar (plain or compressed). Returns one line per loaded name. */
   load(
     archive: ByteStream,
-    options?: CallOptions & { readonly platform?: Platform; readonly onProgress?: (event: TransferEvent) => void },
+    options?: CallOptions & {
+      readonly platforms?: readonly Platform[];
+      readonly onProgress?: (event: TransferEvent) => void;
+    },
   ): Promise<readonly LoadedImage[]>;
   /** One tar that is both an OCI layout and a docker-archive. */
-  save(names: readonly string[], options?: CallOptions & { readonly platform?: Platform }): Promise<ByteStream>;
+  save(
+    names: readonly string[],
+    options?: CallOptions & { readonly platforms?: readonly Platform[]; readonly referrers?: boolean },
+  ): Promise<ByteStream>;
   /** A root file system archive becomes a one-layer image. */
   import(archive: ByteStream, options: ImportOptions): Promise<ImageHandle>;
   tag(source: string, target: string): Promise<void>;
@@ -45,6 +51,8 @@ export interface ImageService {
   summary(name: string, options?: CallOptions): Promise<ImageSummary>;
   /** Every manifest of an image's index, also those that were not pulled; of an image without an index its only one. */
   manifests(name: string, options?: CallOptions): Promise<readonly ManifestSummary[]>;
+  /** Signatures, bills of materials and such that are stored with an image. */
+  referrers(name: string, options?: CallOptions): Promise<readonly ReferrerSummary[]>;
   history(name: string, options?: CallOptions & { readonly platform?: Platform }): Promise<readonly HistoryEntry[]>;
 
   /**
@@ -115,6 +123,8 @@ export type TransferEvent =
 export interface PullOptions extends CallOptions {
   readonly platform?: Platform;
   readonly credential?: RegistryCredential;
+  /** Whether signatures and other referrers travel along; default as the service was made. */
+  readonly referrers?: boolean;
   readonly onProgress?: (event: TransferEvent) => void;
 }
 
@@ -228,6 +238,17 @@ export interface ManifestSummary {
   readonly about?: Digest;
   /** IDs of containers made from it. */
   readonly containers: readonly string[];
+}
+
+/** A manifest about another one. */
+export interface ReferrerSummary {
+  readonly subject: Digest;
+  /** With the artifact type and the annotations that it gives itself. */
+  readonly descriptor: Descriptor;
+  /** Bytes of its stored blobs, its manifest among them. */
+  readonly content: number;
+  /** cosign's (`sig`, `att`, `sbom`), of one that is found by a tag; others name their subject. */
+  readonly suffix?: string;
 }
 
 export interface HistoryEntry {

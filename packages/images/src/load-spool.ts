@@ -13,6 +13,8 @@ export const LOAD_PREFIX = 'load/';
 export interface SpooledBlob {
   readonly digest: Digest;
   readonly size: number;
+  /** Whether the store did not have it before. */
+  readonly fresh: boolean;
 }
 
 /** What one pass over an image archive leaves: documents in memory, everything else in the content store. */
@@ -22,6 +24,8 @@ export interface Spool {
   /** A stored file by its path, following links. */
   blob(path: string): Promise<SpooledBlob | undefined>;
   readonly paths: readonly string[];
+  /** Blobs that the store did not have before. */
+  readonly fresh: ReadonlySet<Digest>;
 }
 
 const MAX_TEXT_TOTAL = 64 * 1024 * 1024;
@@ -85,6 +89,7 @@ function spool(
   };
   return {
     paths: [...texts.keys(), ...blobs.keys()],
+    fresh: new Set([...blobs.values()].filter((blob) => blob.fresh).map(({ digest }) => digest)),
     async text(path) {
       const at = follow(path);
       if (at === undefined) return undefined;
@@ -115,12 +120,12 @@ async function storeFile(
   options: CallOptions,
 ): Promise<SpooledBlob> {
   const named = BLOB_PATH.exec(path);
-  if (!named) return await storeStream(context, lease, entry.body, '', options);
+  if (!named) return { ...(await storeStream(context, lease, entry.body, '', options)), fresh: false };
   const expected = { digest: parseDigest(`${named[1]}:${named[2]}`), size: entry.size };
   lease.add([blobRef(expected.digest)]);
   const stored = context.content.stat(expected.digest);
   if (stored) {
-    if (stored.size === entry.size) return expected;
+    if (stored.size === entry.size) return { ...expected, fresh: false };
     throw dataLoss(`${path} of the archive has ${entry.size} bytes, but the blob of this digest has ${stored.size}`);
   }
   await using ingest = await context.content.ingest(LOAD_PREFIX + randomId(), expected, options);
@@ -131,5 +136,5 @@ async function storeFile(
     await ingest.abort();
     throw error;
   }
-  return expected;
+  return { ...expected, fresh: true };
 }

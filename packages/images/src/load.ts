@@ -1,7 +1,16 @@
 import { type CallOptions, dataLoss, invalid, throwIfAborted } from '@berth/base';
-import { type ByteStream, chainIds, childrenOf, familiarString, type Platform, parseReference } from '@berth/oci';
+import {
+  type ByteStream,
+  chainIds,
+  childrenOf,
+  type Descriptor,
+  type Digest,
+  familiarString,
+  type Platform,
+  parseReference,
+} from '@berth/oci';
 import type { ArchivedImage } from './archived-image.ts';
-import { sweep } from './collectables.ts';
+import { sweepQuietly } from './collectables.ts';
 import type { ImageContext } from './context.ts';
 import { checkedDiffIds } from './documents.ts';
 import { emitImage } from './events.ts';
@@ -15,7 +24,8 @@ import { choose, isArtifact, isComplete, platformOf, type StoredManifest, stored
 import { unpack } from './unpack.ts';
 
 export interface LoadOptions extends CallOptions {
-  readonly platform?: Platform;
+  /** Of an index only these are kept, and unpacked; an image must have one of them. */
+  readonly platforms?: readonly Platform[];
   readonly onProgress?: (event: TransferEvent) => void;
 }
 
@@ -34,15 +44,7 @@ export async function load(
     return await loadLeased(context, lease, archive, options);
   } finally {
     // Whatever no name holds now: all of it after an error, files that no image of the archive uses otherwise.
-    await sweepQuietly(context);
-  }
-}
-
-async function sweepQuietly(context: ImageContext): Promise<void> {
-  try {
-    await sweep(context);
-  } catch (error) {
-    context.logger.warn('could not remove what a load left', { error });
+    await sweepQuietly(context, 'load');
   }
 }
 
@@ -58,7 +60,7 @@ async function loadLeased(
     (await imagesOfDockerArchive(context, lease, spool, options)) ??
     (await imagesOfV1Archive(context, lease, spool, options));
   if (!images) throw invalid('invalid archive: does not contain a manifest.json or an index.json');
-  for (const image of images) await verify(context, lease, image, options);
+  for (const image of images) await verify(context, lease, image, spool.fresh, options);
   throwIfAborted(options.signal);
   return publish(context, images);
 }
@@ -67,27 +69,60 @@ async function loadLeased(
 async function verify(
   context: ImageContext,
   lease: Lease,
-  { target, names }: ArchivedImage,
+  { target, names, about }: ArchivedImage,
+  fresh: ReadonlySet<Digest>,
   options: LoadOptions,
 ): Promise<void> {
   if (context.content.stat(target.digest)?.size !== target.size)
     throw dataLoss(`the archive names ${target.digest} with ${target.size} bytes but does not hold it`);
-  if (await isArtifact(context, target)) return await verifyArtifact(context, target);
+  if (about || (await isArtifact(context, target))) return await verifyArtifact(context, target);
   const whole = (await storedManifests(context, target, options)).filter(
     (each) => isComplete(context, each.manifest) && sizesMatch(context, each),
   );
-  const chosen = choose(context, whole, options.platform);
-  if (!chosen)
+  const { platforms = [] } = options;
+  const wanted = platforms.length > 0 ? platforms : [undefined];
+  const chosen = new Set(
+    wanted.map((platform) => choose(context, whole, platform)).filter((each) => each !== undefined),
+  );
+  if (chosen.size === 0)
     throw dataLoss(
-      `the archive does not hold ${names[0] ?? target.digest} in full${options.platform ? ' for the platform asked for' : ''}: layers are missing`,
+      `the archive does not hold ${names[0] ?? target.digest} in full${platforms.length > 0 ? ' for the platform asked for' : ''}: layers are missing`,
     );
-  const diffIds = checkedDiffIds(chosen.config, chosen.manifest.layers);
-  const platform = platformOf(chosen.config);
+  for (const each of chosen) await unpackChosen(context, lease, each, options);
+  if (platforms.length > 0) await dropOthers(context, target, new Set([...chosen].map(digestOfStored)), fresh);
+}
+
+const digestOfStored = ({ descriptor }: StoredManifest): Digest => descriptor.digest;
+
+/** Takes away what the archive brought of an index for other platforms, with what the index says about those. */
+async function dropOthers(
+  context: ImageContext,
+  target: Descriptor,
+  wanted: ReadonlySet<Digest>,
+  fresh: ReadonlySet<Digest>,
+): Promise<void> {
+  const document = await context.documents.manifest(target.digest);
+  if (document.kind === 'image') return;
+  for (const { digest, annotations } of document.index.manifests) {
+    const isWanted = wanted.has(digest) || wanted.has(annotations?.['vnd.docker.reference.digest'] as Digest);
+    if (isWanted || !fresh.has(digest) || !context.content.stat(digest)) continue;
+    context.records.deleteBlob(digest);
+    await context.content.remove(digest);
+  }
+}
+
+async function unpackChosen(
+  context: ImageContext,
+  lease: Lease,
+  { manifest, config }: StoredManifest,
+  { signal, onProgress }: LoadOptions,
+): Promise<void> {
+  const diffIds = checkedDiffIds(config, manifest.layers);
+  const platform = platformOf(config);
   if (platform.os !== 'linux') return;
   const chain = chainIds(diffIds);
   lease.add(chain.map(snapshotRef));
-  const { signal, onProgress } = options;
-  await unpack(context, { layers: chosen.manifest.layers, diffIds, chainIds: chain, platform }, { signal, onProgress });
+  await unpack(context, { layers: manifest.layers, diffIds, chainIds: chain, platform }, { signal, onProgress });
 }
 
 async function verifyArtifact(context: ImageContext, target: ArchivedImage['target']): Promise<void> {
@@ -101,12 +136,18 @@ const sizesMatch = (context: ImageContext, { manifest }: StoredManifest): boolea
 
 function publish(context: ImageContext, images: readonly ArchivedImage[]): readonly LoadedImage[] {
   context.records.transaction(() => {
-    for (const { target, names } of images) {
+    for (const { target, names, about } of images) {
+      if (about) {
+        context.records.addReferrer({ target, ...about });
+        continue;
+      }
       for (const name of names) context.records.put(name, target);
       context.records.keepDangling(target);
     }
   });
-  return images.flatMap(({ target, names }): readonly LoadedImage[] => {
+  if (images.some(({ about }) => about)) context.summaries.clear();
+  return images.flatMap(({ target, names, about }): readonly LoadedImage[] => {
+    if (about) return [];
     emitImage(context, 'load', target.digest);
     const id = target.digest;
     return names.length === 0 ? [{ id }] : names.map((name) => ({ id, name: familiarString(parseReference(name)) }));

@@ -1,16 +1,12 @@
-import { type CallOptions, invalid, messageOf, notFound, shortId, throwIfAborted, tooLarge } from '@berth/base';
+import { type CallOptions, invalid, messageOf, notFound, shortId, throwIfAborted } from '@berth/base';
 import {
   chainIds,
   type Descriptor,
   type Digest,
-  type Fetcher,
   familiarString,
   formatPlatform,
   type ImageManifest,
   isAttestation,
-  isManifestType,
-  MAX_MANIFEST_SIZE,
-  type Manifest,
   matchPlatform,
   type Platform,
   parseReference,
@@ -20,15 +16,19 @@ import {
   withDefaultTag,
 } from '@berth/oci';
 import { isRateLimited } from '@berth/registry-client';
+import { sweepQuietly } from './collectables.ts';
 import type { ImageContext } from './context.ts';
 import { checkedDiffIds, isContainerImage } from './documents.ts';
 import { emitTransfer } from './events.ts';
 import { fetchBlob } from './fetch-blob.ts';
+import { fetchReferrers } from './fetch-referrers.ts';
 import { bare } from './footprint.ts';
 import type { PullOptions, PullResult, RegistryCredential } from './image-service.ts';
 import { allOrNone, ensureLayers, planLayers } from './layer-work.ts';
-import { blobRef, endLeftLeases, type Lease, openLease, snapshotRef } from './lease.ts';
+import { blobRef, endLeftLeases, openLease, snapshotRef } from './lease.ts';
 import { recordNameOf } from './names.ts';
+import { fetchDocument, fetchWhole, type Pull, seen } from './pull-work.ts';
+import type { ReferrerRecord } from './records.ts';
 import { platformOf } from './resolve.ts';
 import { canUnpack } from './unpack.ts';
 
@@ -37,21 +37,24 @@ const RESUMABLE = 24 * 3600 * 1000;
 
 const purposeOf = (reference: Reference): string => `pull ${recordNameOf(reference)}`;
 
-/** One pull under way. */
-interface Pull {
-  readonly context: ImageContext;
-  readonly reference: Reference;
-  readonly source: Fetcher;
-  readonly lease: Lease;
-  readonly options: PullOptions;
-}
-
 /**
  * Fetches an image and unpacks it. Of an index the index itself and the one manifest for the platform are stored. The
  * name is assigned at the very end; a pull that is cut short leaves no image, but what it fetched of the layer it was
  * at stays for the next one. Throws `notFound` (no such image or platform), `dataLoss`, and the registry's errors.
  */
 export async function pull(context: ImageContext, name: string, options: PullOptions): Promise<PullResult> {
+  const discarded: Digest[] = [];
+  const result = await pullLeased(context, name, options, discarded);
+  if (discarded.length > 0) await sweepQuietly(context, 'pull', discarded.map(blobRef));
+  return result;
+}
+
+async function pullLeased(
+  context: ImageContext,
+  name: string,
+  options: PullOptions,
+  discarded: Digest[],
+): Promise<PullResult> {
   const reference = withDefaultTag(parseReference(name));
   const repository = context.registry.repository(reference, credentialOf(options));
   const tagOrDigest = reference.digest ?? reference.tag ?? 'latest';
@@ -60,11 +63,13 @@ export async function pull(context: ImageContext, name: string, options: PullOpt
   if (reference.digest !== undefined && target.digest !== reference.digest)
     throw invalid(`the registry answered ${target.digest} when asked for ${reference.digest}`);
   using lease = openLease(context, purposeOf(reference), [], { outlives: RESUMABLE });
-  const work: Pull = { context, reference, source: repository, lease, options };
+  const work: Pull = { context, reference, source: repository, lease, options, discarded };
   const { descriptor, manifest, attestations } = await fetchManifest(work, target);
   await fetchImage(work, descriptor, manifest);
   await fetchAttestations(work, attestations);
-  return assign(work, target);
+  const wanted = options.referrers ?? context.referrers;
+  const referrers = wanted ? await fetchReferrers(work, repository, [target, descriptor]) : [];
+  return assign(work, target, referrers);
 }
 
 /** Throws `invalid` for a reference with a tag or digest, `notFound` for a repository without tags. */
@@ -136,19 +141,12 @@ async function fetchManifest(
  * saved and pushed. An image is as good without: whatever fails here is logged only.
  */
 async function fetchAttestations(pull: Pull, attestations: readonly Descriptor[]): Promise<void> {
-  const { signal } = pull.options;
   for (const attestation of attestations) {
     try {
-      const document = await fetchDocument(pull, attestation);
-      if (document.kind === 'index') continue;
-      const blobs = [document.image.config, ...document.image.layers];
-      pull.lease.add(blobs.map((blob) => blobRef(blob.digest)));
-      for (const blob of blobs) {
-        await fetchBlob(pull.context, pull.source, blob, { signal });
-        seen(pull, blob.digest);
-      }
+      await fetchWhole(pull, attestation);
     } catch (error) {
-      throwIfAborted(signal);
+      throwIfAborted(pull.options.signal);
+      pull.discarded.push(attestation.digest);
       pull.context.logger.warn('an attestation could not be pulled', { attestation: attestation.digest, error });
     }
   }
@@ -156,19 +154,6 @@ async function fetchAttestations(pull: Pull, attestations: readonly Descriptor[]
 
 const noPlatform = (platform: Platform): Error =>
   notFound(`no matching manifest for ${formatPlatform(platform)} in the manifest list entries`);
-
-async function fetchDocument(pull: Pull, descriptor: Descriptor): Promise<Manifest> {
-  if (descriptor.size > MAX_MANIFEST_SIZE)
-    throw tooLarge(
-      `manifest ${descriptor.digest} has ${descriptor.size} bytes; at most ${MAX_MANIFEST_SIZE} are accepted`,
-    );
-  if (descriptor.mediaType !== '' && !isManifestType(descriptor.mediaType))
-    throw invalid(`unsupported manifest media type ${descriptor.mediaType.slice(0, 200)}`);
-  pull.lease.add([blobRef(descriptor.digest)]);
-  await fetchBlob(pull.context, pull.source, descriptor, pull.options);
-  seen(pull, descriptor.digest);
-  return await pull.context.documents.manifest(descriptor.digest, pull.options);
-}
 
 async function fetchImage(pull: Pull, descriptor: Descriptor, manifest: ImageManifest): Promise<void> {
   const { context, options } = pull;
@@ -212,15 +197,14 @@ function announce(pull: Pull, layers: readonly Descriptor[]): void {
       pull.options.onProgress?.({ type: 'message', id: shortId(layer.digest), text: 'Pulling fs layer' });
 }
 
-const seen = (pull: Pull, digest: Digest): void =>
-  pull.context.records.addSource(digest, pull.reference.domain, pull.reference.path);
-
-function assign(pull: Pull, target: Descriptor): PullResult {
+function assign(pull: Pull, target: Descriptor, referrers: readonly ReferrerRecord[]): PullResult {
   const { context, reference } = pull;
   const before = context.records.transaction(() => {
     context.records.setFacts(target.digest, { lastTagged: context.clock.now().getTime() });
+    for (const referrer of referrers) context.records.addReferrer(referrer);
     return context.records.put(recordNameOf(reference), target);
   });
+  if (referrers.length > 0) context.summaries.clear();
   endLeftLeases(context, purposeOf(reference));
   emitTransfer(context, 'pull', reference, target.digest);
   const result = { reference: familiarString(reference), target, changed: before?.digest !== target.digest };

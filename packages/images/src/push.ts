@@ -6,7 +6,6 @@ import {
   copyGraph,
   type Descriptor,
   type Digest,
-  type Fetcher,
   familiarString,
   formatPlatform,
   graphDigests,
@@ -25,7 +24,9 @@ import type { PushOptions, PushResult } from './image-service.ts';
 import { blobRef, openLease } from './lease.ts';
 import { type LayerEvent, LayerProgress, type Progress } from './progress.ts';
 import { credentialOf } from './pull.ts';
+import { pushReferrers } from './push-referrers.ts';
 import { choose, isComplete, storedManifests } from './resolve.ts';
+import { storeFetcher } from './store-fetcher.ts';
 
 /**
  * Sends an image as it is stored, byte for byte. What the repository has is skipped, what another repository of the
@@ -50,6 +51,7 @@ export async function push(context: ImageContext, name: string, options: PushOpt
     onProgress: reporter(options.onProgress),
   });
   await to.tag(root, reference.tag, options);
+  if (options.referrers ?? context.referrers) await pushReferrers(context, root, to, reference, lease, options);
   for (const digest of graphDigests(graph)) context.records.addSource(digest, reference.domain, reference.path);
   emitTransfer(context, 'push', reference, target.digest);
   return { tag: reference.tag, digest: root.digest, size: root.size };
@@ -98,16 +100,6 @@ async function isWhole(context: ImageContext, document: Manifest, path: readonly
       return false;
   }
   return true;
-}
-
-/** The content store as a source of `copyGraph`. */
-function storeFetcher(context: ImageContext): Fetcher {
-  return {
-    fetch: async (blob, options) => {
-      if (!context.content.stat(blob.digest)) throw notFound(`blob ${blob.digest} of the image is not in the store`);
-      return await context.content.open(blob.digest, options);
-    },
-  };
 }
 
 const PHASES: Readonly<Record<CopyPhase, LayerEvent['phase'] | undefined>> = {

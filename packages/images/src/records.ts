@@ -18,6 +18,14 @@ export interface ImageFacts {
   readonly lastTagged?: number;
 }
 
+/** A manifest that is about another and is kept as long as that is stored. */
+export interface ReferrerRecord {
+  readonly subject: Digest;
+  readonly target: Descriptor;
+  /** cosign's (`sig`, `att`, `sbom`): it is found by its tag. Undefined: by the `subject` in it. */
+  readonly suffix?: string;
+}
+
 interface Row {
   name: string;
   digest: string;
@@ -42,6 +50,8 @@ export const isDanglingName = (name: string): boolean => name.startsWith(DANGLIN
 export class ImageRecords {
   readonly #state: State;
   readonly #clock: Clock;
+  /** All of them, by subject; there are few or none. */
+  #referrers: ReadonlyMap<Digest, readonly ReferrerRecord[]> | undefined;
 
   constructor(state: State, clock: Clock) {
     this.#state = state;
@@ -190,7 +200,42 @@ export class ImageRecords {
     return row !== undefined;
   }
 
-  deleteSources(digest: Digest): void {
+  referrers(subject: Digest): readonly ReferrerRecord[] {
+    this.#referrers ??= this.#readReferrers();
+    return this.#referrers.get(subject) ?? [];
+  }
+
+  #readReferrers(): ReadonlyMap<Digest, readonly ReferrerRecord[]> {
+    const found = new Map<Digest, ReferrerRecord[]>();
+    const rows = this.#state.all<{ subject: Digest; digest: Digest; doc: string }>(
+      'SELECT * FROM image_referrers ORDER BY subject, digest',
+    );
+    for (const { subject, digest, doc } of rows) {
+      const { mediaType, size, suffix } = JSON.parse(doc) as { mediaType: string; size: number; suffix?: string };
+      const one = { subject, target: { mediaType, digest, size }, ...(suffix === undefined ? {} : { suffix }) };
+      const same = found.get(subject);
+      if (same) same.push(one);
+      else found.set(subject, [one]);
+    }
+    return found;
+  }
+
+  addReferrer({ subject, target, suffix }: ReferrerRecord): void {
+    const { mediaType, size } = target;
+    this.#referrers = undefined;
+    this.#state.run(
+      'INSERT INTO image_referrers VALUES (?, ?, ?) ON CONFLICT(subject, digest) DO UPDATE SET doc = excluded.doc',
+      subject,
+      target.digest,
+      JSON.stringify({ mediaType, size, suffix }),
+    );
+  }
+
+  /** Forgets what was known of a blob that goes: who else has it, and what is about it. */
+  deleteBlob(digest: Digest): void {
     this.#state.run('DELETE FROM blob_sources WHERE digest = ?', digest);
+    if (this.referrers(digest).length === 0) return;
+    this.#referrers = undefined;
+    this.#state.run('DELETE FROM image_referrers WHERE subject = ?', digest);
   }
 }

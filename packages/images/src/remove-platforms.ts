@@ -32,6 +32,7 @@ export async function removePlatforms(
   for (const { descriptor } of going) {
     const parts = await footprint(context, descriptor.digest);
     if (!context.content.stat(descriptor.digest)) continue;
+    context.records.deleteBlob(descriptor.digest);
     await context.content.remove(descriptor.digest);
     context.summaries.delete(target.digest);
     bytes += descriptor.size + (await sweep(context, parts));

@@ -10,7 +10,7 @@ import {
   platformRank,
 } from '@berth/oci';
 import type { ImageContext } from './context.ts';
-import { checkedDiffIds, isContainerImage } from './documents.ts';
+import { checkedDiffIds, isContainerImage, whyNoImage } from './documents.ts';
 import { findImage } from './find.ts';
 import type { ResolvedImage } from './image-service.ts';
 import { repositoryNames } from './names.ts';
@@ -103,10 +103,8 @@ export async function storedManifests(
     for (const entry of document.index.manifests) entries.push(await storedEntry(context, entry, options));
     return entries.filter((entry) => entry !== undefined);
   }
-  if (!isContainerImage(document.image))
-    throw invalid(
-      `${target.digest} is not a container image: its configuration has the type ${document.image.config.mediaType}`,
-    );
+  const problem = whyNoImage(document.image);
+  if (problem !== undefined) throw invalid(`${target.digest} is not a container image: ${problem}`);
   const config = await context.documents.config(document.image.config.digest, options);
   return [{ descriptor: target, manifest: document.image, config }];
 }

@@ -8,25 +8,31 @@ import {
   familiarName,
   familiarString,
   type ImageManifest,
-  isIndexType,
   MEDIA_TYPES,
   normalizedName,
   type Platform,
   parseReference,
   type Reference,
+  selfDescription,
   streamOf,
   tryParseReference,
 } from '@berth/oci';
 import type { ImageContext } from './context.ts';
+import { cosignTag } from './cosign-tag.ts';
 import { emitImage } from './events.ts';
 import { findImage } from './find.ts';
 import { bare } from './footprint.ts';
 import { blobRef, openLease } from './lease.ts';
+import type { ReferrerRecord } from './records.ts';
+import { referrersUnder } from './referrers.ts';
 import { choose, isArtifact, isComplete, resolveTarget, storedManifests } from './resolve.ts';
 import { type TarFile, writeTar } from './tar-write.ts';
 
 export interface SaveOptions extends CallOptions {
-  readonly platform?: Platform;
+  /** Of an index only these; of one, its manifest in place of the index. */
+  readonly platforms?: readonly Platform[];
+  /** Whether what is stored about the images goes along; default as the service was made. */
+  readonly referrers?: boolean;
 }
 
 /** One image of the archive: what index.json names, and the names it is saved under. */
@@ -34,6 +40,8 @@ interface Saved {
   readonly id: Digest;
   readonly target: Descriptor;
   readonly references: readonly Reference[];
+  /** Entries of its index that are saved; undefined: all that are stored. */
+  readonly entries?: ReadonlySet<Digest>;
 }
 
 /**
@@ -50,6 +58,8 @@ export async function save(
   const files = await archiveFiles(context, images, options);
   return stream(context, images, files, options);
 }
+
+const REF_NAME = 'org.opencontainers.image.ref.name';
 
 interface ArchiveFiles {
   readonly blobs: readonly Descriptor[];
@@ -98,7 +108,7 @@ async function collect(
       const references = reference ? [reference] : [];
       images.set(target.digest, {
         id: target.digest,
-        target: known?.target ?? (await narrowed(context, target, name, options)),
+        ...(known ?? (await narrowed(context, target, name, options))),
         references: unique([...(known?.references ?? []), ...references]),
       });
     }
@@ -130,10 +140,15 @@ async function narrowed(
   context: ImageContext,
   target: Descriptor,
   name: string,
-  options: SaveOptions,
-): Promise<Descriptor> {
-  if (!options.platform || (await isArtifact(context, target))) return target;
-  return bare((await resolveTarget(context, target, name, options)).manifest);
+  { platforms = [], ...options }: SaveOptions,
+): Promise<Pick<Saved, 'target' | 'entries'>> {
+  if (platforms.length === 0 || (await isArtifact(context, target))) return { target };
+  const chosen: Descriptor[] = [];
+  for (const platform of platforms)
+    chosen.push((await resolveTarget(context, target, name, { ...options, platform })).manifest);
+  const [only, second] = chosen;
+  if (only !== undefined && second === undefined) return { target: bare(only) };
+  return { target, entries: new Set(chosen.map(({ digest }) => digest)) };
 }
 
 async function archiveFiles(
@@ -145,15 +160,23 @@ async function archiveFiles(
   const manifests: object[] = [];
   const docker: object[] = [];
   const repositories: Record<string, Record<string, string>> = {};
+  const wanted = options.referrers ?? context.referrers;
+  const entries = new Set(images.map(({ target }) => target.digest));
   for (const image of images) {
-    await addGraph(context, image.target, blobs);
+    await addGraph(context, image.target, blobs, image.entries);
     manifests.push(...indexEntries(image));
+    for (const referrer of wanted ? await referrersUnder(context, image.target) : []) {
+      if (!blobs.has(referrer.subject)) continue;
+      await addGraph(context, referrer.target, blobs);
+      if (!entries.has(referrer.target.digest)) manifests.push(await referrerEntry(context, referrer));
+      entries.add(referrer.target.digest);
+    }
     // no docker-archive has a place for an artifact: it is in the layout only
     if (await isArtifact(context, image.target)) continue;
-    const stored = (await storedManifests(context, image.target, options)).filter((each) =>
-      isComplete(context, each.manifest),
+    const stored = (await storedManifests(context, image.target, options)).filter(
+      (each) => isComplete(context, each.manifest) && image.entries?.has(each.descriptor.digest) !== false,
     );
-    const chosen = choose(context, stored, options.platform);
+    const chosen = choose(context, stored, undefined);
     if (!chosen) throw notFound(`no platform of ${image.id} is stored in full; pull it again`);
     docker.push(dockerEntry(chosen.manifest, image.references));
     addRepositories(repositories, chosen.manifest, image.references);
@@ -170,18 +193,38 @@ async function archiveFiles(
   };
 }
 
-/** Everything stored under a target, with the size it has in the store. */
-async function addGraph(context: ImageContext, blob: Descriptor, blobs: Map<Digest, Descriptor>): Promise<void> {
+/** Everything stored under a target, with the size it has in the store; of an index with `entries`, only those and what it says about them. */
+async function addGraph(
+  context: ImageContext,
+  blob: Descriptor,
+  blobs: Map<Digest, Descriptor>,
+  entries?: ReadonlySet<Digest>,
+): Promise<void> {
   const info = context.content.stat(blob.digest);
   if (!info || blobs.has(blob.digest)) return;
   blobs.set(blob.digest, { ...bare(blob), size: info.size });
   const document = await context.documents.tryManifest(blob.digest);
   if (!document) return;
-  const pulled =
-    isIndexType(document.mediaType) || document.kind === 'index'
-      ? childrenOf(document).filter((child) => context.content.stat(child.digest))
-      : childrenOf(document);
-  for (const child of pulled) await addGraph(context, child, blobs);
+  const children = childrenOf(document);
+  if (document.kind === 'image') for (const child of children) await addGraph(context, child, blobs);
+  else
+    for (const child of children)
+      if (context.content.stat(child.digest) && (entries === undefined || isAmong(child, entries)))
+        await addGraph(context, child, blobs);
+}
+
+const isAmong = ({ digest, annotations }: Descriptor, entries: ReadonlySet<Digest>): boolean =>
+  entries.has(digest) || entries.has(annotations?.['vnd.docker.reference.digest'] as Digest);
+
+/** By the conventions of image layouts: without a name, or under cosign's tag. */
+async function referrerEntry(context: ImageContext, { subject, target, suffix }: ReferrerRecord): Promise<object> {
+  const document = await context.documents.tryManifest(target.digest);
+  const type = document && selfDescription(document).artifactType;
+  return {
+    ...bare(target),
+    ...(type === undefined ? {} : { artifactType: type }),
+    ...(suffix === undefined ? {} : { annotations: { [REF_NAME]: cosignTag(subject, suffix) } }),
+  };
 }
 
 function indexEntries({ target, references }: Saved): readonly object[] {
@@ -190,7 +233,7 @@ function indexEntries({ target, references }: Saved): readonly object[] {
     ...bare(target),
     annotations: {
       'io.containerd.image.name': `${normalizedName(reference)}:${reference.tag}`,
-      'org.opencontainers.image.ref.name': reference.tag,
+      [REF_NAME]: reference.tag,
     },
   }));
 }

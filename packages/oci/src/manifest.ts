@@ -1,4 +1,5 @@
 import type { Descriptor } from './descriptor.ts';
+import type { Digest } from './digest.ts';
 import { isUnknownPlatform, type Platform, platformRank } from './platform.ts';
 
 /** OCI image manifest or docker schema 2 manifest (image-spec `manifest.md`). */
@@ -30,6 +31,26 @@ export type Manifest =
 /** What must be in a store before the manifest itself: config, then layers; or the index's manifests. */
 export function childrenOf(manifest: Manifest): readonly Descriptor[] {
   return manifest.kind === 'image' ? [manifest.image.config, ...manifest.image.layers] : manifest.index.manifests;
+}
+
+/** What a manifest is about, and how it is listed among the referrers of that (distribution-spec); undefined without a `subject`. */
+export function referrerOf(
+  { mediaType, digest, size }: Descriptor,
+  manifest: Manifest,
+): { readonly subject: Digest; readonly descriptor: Descriptor } | undefined {
+  const content = manifest.kind === 'image' ? manifest.image : manifest.index;
+  if (content.subject === undefined) return undefined;
+  return { subject: content.subject.digest, descriptor: { mediaType, digest, size, ...selfDescription(manifest) } };
+}
+
+/** The artifact type and the annotations that a manifest gives itself. */
+export function selfDescription(manifest: Manifest): Pick<Descriptor, 'artifactType' | 'annotations'> {
+  const { artifactType, annotations } = manifest.kind === 'image' ? manifest.image : manifest.index;
+  const type = artifactType ?? (manifest.kind === 'image' ? manifest.image.config.mediaType : undefined);
+  return {
+    ...(type === undefined ? {} : { artifactType: type }),
+    ...(annotations === undefined ? {} : { annotations }),
+  };
 }
 
 const ATTESTATION = 'vnd.docker.reference.type';

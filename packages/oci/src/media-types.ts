@@ -57,11 +57,16 @@ export function isForeignLayerType(mediaType: string): boolean {
   return mediaType.includes('.nondistributable.') || mediaType.includes('.rootfs.foreign.');
 }
 
+/** Layers of files, compressed in whatever way; an empty type is taken for one. */
+export function isLayerType(mediaType: string): boolean {
+  return mediaType === '' || /^application\/vnd\.(oci\.image\.layer\.|docker\.image\.rootfs\.)/.test(mediaType);
+}
+
 export type LayerCompression = 'none' | 'gzip' | 'zstd';
 
 /** How a layer's tar is compressed; undefined when the media type is not that of a file system layer. */
 export function layerCompression(mediaType: string): LayerCompression | undefined {
-  if (!/^application\/vnd\.(oci\.image\.layer\.|docker\.image\.rootfs\.)/.test(mediaType)) return undefined;
+  if (mediaType === '' || !isLayerType(mediaType)) return undefined;
   if (/[.+]gzip$/.test(mediaType)) return 'gzip';
   if (/[.+]zstd$/.test(mediaType)) return 'zstd';
   return mediaType.endsWith('.tar') ? 'none' : undefined;

@@ -2,6 +2,7 @@ import { type CallOptions, notFound, throwIfAborted } from '@berth/base';
 import { decodeManifest } from './decode-manifest.ts';
 import type { Descriptor } from './descriptor.ts';
 import { type Digest, isDigest } from './digest.ts';
+import { referrerOf } from './manifest.ts';
 import { isManifestType } from './media-types.ts';
 import { readAll, streamOf, verifyStream } from './streams.ts';
 import type { Deleter, ReferrerLister, Target } from './target.ts';
@@ -18,18 +19,8 @@ const plain = ({ mediaType, digest, size }: Descriptor): Descriptor => ({ mediaT
 
 const describeReferrer = ({ descriptor, bytes }: Stored, subject: Digest): readonly Descriptor[] => {
   if (!isManifestType(descriptor.mediaType)) return [];
-  const manifest = decodeManifest(bytes, descriptor.mediaType);
-  const content = manifest.kind === 'image' ? manifest.image : manifest.index;
-  if (content.subject?.digest !== subject) return [];
-  const artifactType =
-    content.artifactType ?? (manifest.kind === 'image' ? manifest.image.config.mediaType : undefined);
-  return [
-    {
-      ...descriptor,
-      ...(artifactType === undefined ? {} : { artifactType }),
-      ...(content.annotations === undefined ? {} : { annotations: content.annotations }),
-    },
-  ];
+  const referrer = referrerOf(descriptor, decodeManifest(bytes, descriptor.mediaType));
+  return referrer?.subject === subject ? [referrer.descriptor] : [];
 };
 
 export function createMemoryTarget(): MemoryTarget {

@@ -1,4 +1,4 @@
-import { type Descriptor, type Digest, decodeManifest, digestOf, MEDIA_TYPES } from '@berth/oci';
+import { type Descriptor, type Digest, decodeManifest, digestOf, MEDIA_TYPES, referrerOf } from '@berth/oci';
 import type { FetchedManifest } from './manifests.ts';
 
 /** Tag under which registries without a referrers API list what refers to a manifest (distribution-spec). */
@@ -7,23 +7,8 @@ export function referrersTag(subject: Digest): string {
 }
 
 /** How a manifest that has a `subject` is listed; undefined for one that has none. */
-export function referrerEntry({
-  descriptor,
-  bytes,
-}: FetchedManifest): { readonly subject: Digest; readonly descriptor: Descriptor } | undefined {
-  const manifest = decodeManifest(bytes, descriptor.mediaType);
-  const content = manifest.kind === 'image' ? manifest.image : manifest.index;
-  if (content.subject === undefined) return undefined;
-  const artifactType =
-    content.artifactType ?? (manifest.kind === 'image' ? manifest.image.config.mediaType : undefined);
-  return {
-    subject: content.subject.digest,
-    descriptor: {
-      ...descriptor,
-      ...(artifactType === undefined ? {} : { artifactType }),
-      ...(content.annotations === undefined ? {} : { annotations: content.annotations }),
-    },
-  };
+export function referrerEntry({ descriptor, bytes }: FetchedManifest): ReturnType<typeof referrerOf> {
+  return referrerOf(descriptor, decodeManifest(bytes, descriptor.mediaType));
 }
 
 /** The list with one more entry, as an index to push; undefined when it is in already. */

@@ -1,7 +1,6 @@
 import { isKind, messageOf } from '@berth/base';
 import type { Exchange, Route } from '@berth/http';
 import {
-  type Descriptor,
   decodeManifest,
   digestAlgorithm,
   digestOf,
@@ -10,6 +9,7 @@ import {
   MAX_MANIFEST_SIZE,
   type Manifest,
   MEDIA_TYPES,
+  referrerOf,
 } from '@berth/oci';
 import { isCurrent } from './conditional.ts';
 import { fault } from './faults.ts';
@@ -23,19 +23,6 @@ const decode = (bytes: Uint8Array, contentType: string | undefined): Manifest =>
     if (isKind(error, 'tooLarge')) throw error;
     throw fault('MANIFEST_INVALID', messageOf(error), error);
   }
-};
-
-const referrerEntry = (stored: StoredManifest, manifest: Manifest): Descriptor => {
-  const content = manifest.kind === 'image' ? manifest.image : manifest.index;
-  const artifactType =
-    content.artifactType ?? (manifest.kind === 'image' ? manifest.image.config.mediaType : undefined);
-  return {
-    mediaType: stored.mediaType,
-    digest: stored.digest,
-    size: stored.bytes.byteLength,
-    ...(artifactType === undefined ? {} : { artifactType }),
-    ...(content.annotations === undefined ? {} : { annotations: content.annotations }),
-  };
 };
 
 /** Routes for manifests and what refers to them. */
@@ -75,17 +62,17 @@ export function manifestRoutes(storage: RegistryStorage): readonly Route[] {
     const digest = digestOf(bytes, byDigest === undefined ? 'sha256' : digestAlgorithm(byDigest));
     if (byDigest !== undefined && byDigest !== digest)
       throw fault('DIGEST_INVALID', 'provided digest did not match uploaded content');
-    const subject = (manifest.kind === 'image' ? manifest.image : manifest.index).subject?.digest;
     const stored: StoredManifest = { mediaType: manifest.mediaType, digest, bytes };
+    const referrer = referrerOf({ ...stored, size: bytes.byteLength }, manifest);
     await storage.putManifest(repository, stored, {
       check: () => checkParts(repository, manifest),
       ...(byDigest === undefined ? { tag: reference } : {}),
-      ...(subject === undefined ? {} : { referrer: { subject, entry: referrerEntry(stored, manifest) } }),
+      ...(referrer ? { referrer: { subject: referrer.subject, entry: referrer.descriptor } } : {}),
     });
     await reply.empty(201, {
       Location: `/v2/${repository}/manifests/${digest}`,
       'Docker-Content-Digest': digest,
-      ...(subject === undefined ? {} : { 'OCI-Subject': subject }),
+      ...(referrer ? { 'OCI-Subject': referrer.subject } : {}),
     });
   };
 

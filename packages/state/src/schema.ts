@@ -83,4 +83,10 @@ export const MIGRATIONS: readonly string[] = [
   -- when an image was last made, named, pulled, run or built upon; for automatic removal
   CREATE TABLE image_uses (digest TEXT PRIMARY KEY, used_at INTEGER NOT NULL) WITHOUT ROWID;
   `,
+  `
+  -- signatures, bills of materials and such that came with a manifest and go with it; doc: {mediaType, size, suffix}
+  CREATE TABLE image_referrers (
+    subject TEXT NOT NULL, digest TEXT NOT NULL, doc TEXT NOT NULL, PRIMARY KEY (subject, digest)
+  ) WITHOUT ROWID;
+  `,
 ];

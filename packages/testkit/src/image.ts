@@ -95,6 +95,33 @@ export function makeIndex(images: readonly MadeImage[], format: 'oci' | 'docker'
   return json(mediaType, { schemaVersion: 2, mediaType, manifests });
 }
 
+export interface ArtifactSpec {
+  readonly artifactType: string;
+  /** The one layer. */
+  readonly body: string | Buffer;
+  /** What it is about. */
+  readonly subject?: Blob;
+  readonly annotations?: Readonly<Record<string, string>>;
+  /** The configuration; default OCI's empty one. cosign's signatures have that of an image. */
+  readonly config?: Blob;
+}
+
+/** What a registry holds besides images: a signature, a bill of materials, a chart. */
+export function makeArtifact(spec: ArtifactSpec): Pick<MadeImage, 'manifest' | 'config' | 'layers'> {
+  const config = spec.config ?? blob('application/vnd.oci.empty.v1+json', Buffer.from('{}'));
+  const layers = [blob(spec.artifactType, Buffer.from(spec.body))];
+  const manifest = json(TYPES.oci.manifest, {
+    schemaVersion: 2,
+    mediaType: TYPES.oci.manifest,
+    artifactType: spec.artifactType,
+    config: descriptor(config),
+    layers: layers.map(descriptor),
+    ...(spec.subject ? { subject: descriptor(spec.subject) } : {}),
+    ...(spec.annotations ? { annotations: spec.annotations } : {}),
+  });
+  return { manifest, config, layers };
+}
+
 const file = (name: string, body: string | Buffer): TarMember => ({ name, body });
 
 /** A tar of an OCI image layout with the image under `name`; `docker load` and `skopeo oci-archive:` read it. */

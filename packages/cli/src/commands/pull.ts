@@ -10,14 +10,18 @@ export const command = define({
     'all-tags': toggle('a', 'Download all tagged images in the repository'),
     platform: text(undefined, 'Set platform if server is multi-platform capable'),
     quiet: toggle('q', 'Suppress verbose output'),
+    referrers: toggle(undefined, 'Also pull signatures, bills of materials and what else refers to the image'),
   },
   args: [1, 1],
   async run({ context, flags, args: [reference = ''] }) {
-    if (flags['all-tags']) throw new ExitError(1, 'pull --all-tags is not supported: name the tags');
     const { tag } = splitReference(reference);
-    if (tag === '' && !flags.quiet && isPlausible(reference)) context.print('Using default tag: latest');
-    await pullImage(context, reference, { ...flags, output: context.stdout });
-    context.print(tag === '' ? `${canonical(reference)}:latest` : canonical(reference));
+    const { 'all-tags': allTags, quiet, platform } = flags;
+    if (allTags && tag !== '') throw new ExitError(1, "tag can't be used with --all-tags/-a");
+    if (tag === '' && !allTags && !quiet && isPlausible(reference)) context.print('Using default tag: latest');
+    // Unsaid it is the daemon's to decide.
+    const referrers = flags.referrers || undefined;
+    await pullImage(context, reference, { platform, quiet, allTags, referrers, output: context.stdout });
+    context.print(tag === '' && !allTags ? `${canonical(reference)}:latest` : canonical(reference));
     return 0;
   },
 });

@@ -1,6 +1,7 @@
+import type { OciPlatform } from '@berth/engine-api';
 import { command as define } from '../command.ts';
-import { ExitError } from '../failure.ts';
 import { text, toggle } from '../flags.ts';
+import { platformJson } from '../platform.ts';
 import { isPlausible, splitReference } from '../pull.ts';
 
 export const command = define({
@@ -10,15 +11,21 @@ export const command = define({
     'all-tags': toggle('a', 'Push all tags of an image to the repository'),
     platform: text(undefined, 'Push a platform-specific manifest only'),
     quiet: toggle('q', 'Suppress verbose output'),
+    referrers: toggle(undefined, 'Also push signatures, bills of materials and what else refers to the image'),
   },
   args: [1, 1],
   async run({ context, flags, args: [reference = ''] }) {
-    if (flags.platform !== undefined) throw new ExitError(1, 'push --platform is not supported');
     const { name, tag } = splitReference(reference);
     const { registryAuth } = await import('../registry-config.ts');
     const { showProgress } = await import('../progress.ts');
     const client = await context.client();
-    const query = { tag: flags['all-tags'] ? undefined : tag || 'latest' };
+    const platform =
+      flags.platform === undefined ? {} : { platform: JSON.parse(platformJson(flags.platform)) as OciPlatform };
+    const query = {
+      tag: flags['all-tags'] ? undefined : tag || 'latest',
+      referrers: flags.referrers || undefined,
+      ...platform,
+    };
     if (tag === '' && !flags['all-tags'] && !flags.quiet && isPlausible(name))
       context.print('Using default tag: latest');
     const messages = await client.call('ImagePush', {

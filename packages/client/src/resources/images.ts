@@ -19,26 +19,46 @@ export function images(core: Core) {
     history: (name: string, options?: CallOptions) => core.call('ImageHistory', { params: { name } }, options),
     pull: (
       image: string,
-      { tag, platform, auth }: { tag?: string; platform?: string; auth?: RegistryAuth } = {},
+      {
+        tag,
+        platform,
+        referrers,
+        auth,
+      }: { tag?: string; platform?: string; referrers?: boolean; auth?: RegistryAuth } = {},
       options?: CallOptions,
     ) =>
-      iterate(core, 'ImageCreate', { query: { fromImage: image, tag, platform }, headers: authHeader(auth) }, options),
+      iterate(
+        core,
+        'ImageCreate',
+        { query: { fromImage: image, tag, platform, referrers }, headers: authHeader(auth) },
+        options,
+      ),
     import: (
       upload: Upload,
       query: { repo?: string; tag?: string; message?: string; changes?: string[]; platform?: string } = {},
       options?: CallOptions,
     ) => iterate(core, 'ImageCreate', { query: { ...query, fromSrc: '-' }, upload }, options),
-    push: (name: string, { tag, auth }: { tag?: string; auth?: RegistryAuth } = {}, options?: CallOptions) =>
-      iterate(core, 'ImagePush', { params: { name }, query: { tag }, headers: authHeader(auth) }, options),
+    push: (
+      name: string,
+      { tag, referrers, auth }: { tag?: string; referrers?: boolean; auth?: RegistryAuth } = {},
+      options?: CallOptions,
+    ) =>
+      iterate(core, 'ImagePush', { params: { name }, query: { tag, referrers }, headers: authHeader(auth) }, options),
     tag: (name: string, query: { repo: string; tag?: string }, options?: CallOptions) =>
       core.call('ImageTag', { params: { name }, query }, options),
     remove: (name: string, query: { force?: boolean; noprune?: boolean } = {}, options?: CallOptions) =>
       core.call('ImageDelete', { params: { name }, query }, options),
     prune: (filters: Record<string, string[]> = {}, options?: CallOptions) =>
       core.call('ImagePrune', { query: { filters } }, options),
-    save: (names: string[], options?: CallOptions) => core.call('ImageGetAll', { query: { names } }, options),
-    load: (upload: Upload, query: { quiet?: boolean } = {}, options?: CallOptions) =>
+    /** `platform`: OCI platforms as JSON. */
+    save: (names: string[], options?: CallOptions & { readonly platform?: string[]; readonly referrers?: boolean }) => {
+      const { platform, referrers, ...call } = options ?? {};
+      return core.call('ImageGetAll', { query: { names, platform, referrers } }, call);
+    },
+    load: (upload: Upload, query: { quiet?: boolean; platform?: string[] } = {}, options?: CallOptions) =>
       iterate(core, 'ImageLoad', { query, upload }, options),
+    /** Signatures, bills of materials and such that are stored with an image. */
+    referrers: (name: string, options?: CallOptions) => core.call('BerthReferrers', { params: { name } }, options),
     /** Builds from a tar of the context; `registries` are credentials by registry host. */
     build: (
       context: Upload | undefined,

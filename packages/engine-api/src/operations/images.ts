@@ -1,5 +1,5 @@
 import { operation } from '../operation.ts';
-import { filters, flag, int, json, obj, opt, str, strings } from '../schema.ts';
+import { bool, filters, flag, int, json, obj, opt, str, strings } from '../schema.ts';
 import { IdResponse, OciPlatform, ProgressMessage } from '../schemas/common.ts';
 import { ContainerConfig } from '../schemas/config.ts';
 import {
@@ -12,6 +12,9 @@ import {
   ImageInspect as Inspect,
 } from '../schemas/images.ts';
 import { Type } from '../type.ts';
+
+/** `referrers` (not in docker's API): whether signatures and other referrers travel along; default as the daemon is set up. */
+const referrers = opt(bool);
 
 /** From API 1.48 a platform in a query is an OCI platform in JSON. */
 const platform = () => json(OciPlatform);
@@ -32,7 +35,7 @@ export const ImageSearch = operation('ImageSearch', {
   response: Type.Array(ImageSearchResult),
 });
 export const ImageGetAll = operation('ImageGetAll', {
-  query: obj({ names: Type.Optional(strings), platform: Type.Optional(strings) }),
+  query: obj({ names: Type.Optional(strings), platform: Type.Optional(strings), referrers }),
 });
 export const ImageLoad = operation('ImageLoad', {
   query: obj({ quiet: flag(), platform: Type.Optional(strings) }),
@@ -48,6 +51,7 @@ export const ImageCreate = operation('ImageCreate', {
     message: opt(str),
     changes: Type.Optional(strings),
     platform: opt(str),
+    referrers,
   }),
   response: ProgressMessage,
 });
@@ -63,9 +67,11 @@ export const ImageHistory = operation('ImageHistory', {
   query: obj({ platform: platform() }),
   response: Type.Array(ImageHistoryItem),
 });
-export const ImageGet = operation('ImageGet', { query: obj({ platform: Type.Optional(strings) }) });
+export const ImageGet = operation('ImageGet', {
+  query: obj({ platform: Type.Optional(strings), referrers }),
+});
 export const ImagePush = operation('ImagePush', {
-  query: obj({ tag: opt(str), platform: platform() }),
+  query: obj({ tag: opt(str), platform: platform(), referrers }),
   response: ProgressMessage,
 });
 export const ImageTag = operation('ImageTag', { query: obj({ repo: opt(str), tag: opt(str) }), status: 201 });

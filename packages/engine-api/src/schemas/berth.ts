@@ -1,4 +1,4 @@
-import { anything, bool, int, obj, record, type Static, str } from '../schema.ts';
+import { anything, bool, int, obj, opt, record, type Static, str } from '../schema.ts';
 import { Type } from '../type.ts';
 
 /** One thing the check of the data root found: `kind` names the rule, `path` is below the data root or an object's id. */
@@ -15,6 +15,22 @@ export const GcReport = obj({
   bytes: int,
 });
 export type GcReport = Static<typeof GcReport>;
+
+/**
+ * A manifest about another one: what it is about, how it is found (by its `subject`, or by a tag of cosign's with this
+ * suffix), its kind, and the bytes of it that are stored.
+ */
+export const Referrer = obj({
+  subject: str,
+  digest: str,
+  mediaType: str,
+  size: int,
+  artifactType: opt(str),
+  annotations: opt(record(str)),
+  suffix: opt(str),
+  bytes: int,
+});
+export type Referrer = Static<typeof Referrer>;
 
 /** What berthd says about itself beyond what docker's `info` has room for. */
 export const BerthInfo = obj({

@@ -22,8 +22,25 @@ const gc = handle('BerthGc', async ({ query, services, exchange, signal }) => {
   });
 });
 
+const referrers = handle('BerthReferrers', async ({ params, services, exchange, signal }) => {
+  const found = await services.images.referrers(params.name, { signal });
+  await exchange.reply.json(
+    200,
+    found.map(({ subject, descriptor, content, suffix }) => ({
+      subject,
+      digest: descriptor.digest,
+      mediaType: descriptor.mediaType,
+      size: descriptor.size,
+      ...(descriptor.artifactType === undefined ? {} : { artifactType: descriptor.artifactType }),
+      ...(descriptor.annotations === undefined ? {} : { annotations: descriptor.annotations }),
+      ...(suffix === undefined ? {} : { suffix }),
+      bytes: content,
+    })),
+  );
+});
+
 const openApi = handle('BerthOpenApi', async ({ exchange }) => {
   await exchange.reply.json(200, openApiDocument());
 });
 
-export const BERTH_ROUTES: readonly RouteFactory[] = [info, fsck, gc, openApi];
+export const BERTH_ROUTES: readonly RouteFactory[] = [info, fsck, gc, referrers, openApi];

@@ -44,14 +44,37 @@ export function headerCredential(exchange: Exchange<ApiContext>): { readonly cre
 const platformOption = (platform: unknown): { readonly platform?: Platform } =>
   platform ? { platform: platform as Platform } : {};
 
-const firstPlatform = (texts: readonly string[] | undefined): { readonly platform?: Platform } => {
-  const text = texts?.find((t) => t !== '');
-  if (text === undefined) return {};
-  return { platform: platformOf(text) };
+/** Platforms of a query; several are more than dockerd takes before API 1.52. */
+const platformList = (texts: readonly string[] = []): { readonly platforms?: readonly Platform[] } => {
+  const given = texts.filter((text) => text !== '');
+  return given.length === 0 ? {} : { platforms: given.map(platformOf) };
 };
 
-const platformOf = (text: string): Platform =>
-  text.startsWith('{') ? normalizePlatform(JSON.parse(text) as Platform) : parsePlatform(text);
+function platformOf(text: string): Platform {
+  if (!text.startsWith('{')) return parsePlatform(text);
+  const { os, architecture, variant, 'os.version': version } = jsonObject(text);
+  if (!isText(os) || !isText(architecture)) throw invalid('both OS and Architecture must be provided');
+  return normalizePlatform({
+    os,
+    architecture,
+    ...(isText(variant) ? { variant } : {}),
+    ...(isText(version) ? { 'os.version': version } : {}),
+  });
+}
+
+const isText = (value: unknown): value is string => typeof value === 'string' && value !== '';
+
+function jsonObject(text: string): Readonly<Record<string, unknown>> {
+  try {
+    return { ...(JSON.parse(text) as object) };
+  } catch (error) {
+    throw wrap('failed to parse platform', error, 'invalid');
+  }
+}
+
+/** Signatures and other referrers travel when asked for, or when the daemon is set up so. */
+const referrersOption = (referrers: boolean | undefined): { readonly referrers?: boolean } =>
+  referrers === undefined ? {} : { referrers };
 
 export function renderImageSummary(image: ImageSummary): WireSummary {
   return {
@@ -135,6 +158,7 @@ const create = handle('ImageCreate', async ({ query, services, exchange, signal 
       const pull = isNameOnly(reference) ? services.images.pullAll : services.images.pull;
       await pull(reference, {
         ...platform,
+        ...referrersOption(query.referrers),
         ...headerCredential(exchange),
         signal,
         onProgress: (event) => progress.write(renderTransfer(event, 'pull')),
@@ -188,6 +212,7 @@ const push = handle('ImagePush', async ({ params, query, services, exchange, sig
     const reference = joinReference(params.name, query.tag);
     const options = {
       ...platformOption(query.platform),
+      ...referrersOption(query.referrers),
       ...headerCredential(exchange),
       signal,
       onProgress: (event: TransferEvent) => progress.write(renderTransfer(event, 'push')),
@@ -248,7 +273,11 @@ const TAR = { 'Content-Type': 'application/x-tar' };
 const get = handle('ImageGet', async ({ params, query, services, exchange, signal }) => {
   await exchange.reply.pipe(
     200,
-    await services.images.save([params.name], { signal, ...firstPlatform(query.platform) }),
+    await services.images.save([params.name], {
+      signal,
+      ...platformList(query.platform),
+      ...referrersOption(query.referrers),
+    }),
     TAR,
   );
 });
@@ -256,7 +285,11 @@ const get = handle('ImageGet', async ({ params, query, services, exchange, signa
 const getAll = handle('ImageGetAll', async ({ query, services, exchange, signal }) => {
   await exchange.reply.pipe(
     200,
-    await services.images.save(query.names ?? [], { signal, ...firstPlatform(query.platform) }),
+    await services.images.save(query.names ?? [], {
+      signal,
+      ...platformList(query.platform),
+      ...referrersOption(query.referrers),
+    }),
     TAR,
   );
 });
@@ -266,7 +299,7 @@ const load = handle('ImageLoad', async ({ query, services, exchange, signal }) =
   try {
     const loaded = await services.images.load(exchange.body.stream(), {
       signal,
-      ...firstPlatform(query.platform),
+      ...platformList(query.platform),
       ...(query.quiet ? {} : { onProgress: (event) => progress.write(renderTransfer(event, 'pull')) }),
     });
     for (const { id, name } of loaded)
