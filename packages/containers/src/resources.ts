@@ -1,7 +1,7 @@
-import { mkdir, readlink, rmdir, stat } from 'node:fs/promises';
+import { mkdir, readlink, realpath, rmdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { invalid, isKind, wrap } from '@berth/base';
-import { mountAll, readMountInfo, unmount } from '@berth/linux';
+import { type MountInfo, mountAll, mountContaining, unmount } from '@berth/linux';
 import type { EndpointRecord, Sandbox } from '@berth/networks';
 import type { SpecMount, Task } from '@berth/runtime';
 import type { Container } from './container.ts';
@@ -67,14 +67,17 @@ async function mountPoint(
     makeDirectoryInRoot(rootfs, point.destination);
     return { type: 'tmpfs', destination: point.destination, options: point.options ?? [] };
   }
-  if (point.type === 'bind') assertPropagates(point);
   const source = point.type === 'volume' ? await volumeSource(deps, container, point) : await bindSource(point);
   const { isDirectory } = await kindOfSource(source);
+  const mount = mountContaining(await realpath(source));
+  if (point.type === 'bind') assertPropagates(point, mount);
   if (isDirectory) makeDirectoryInRoot(rootfs, point.destination);
   else makeFileInRoot(rootfs, point.destination);
+  const flags = mount?.options.filter((option) => GUARDS.has(option)) ?? [];
   return {
     type: 'bind',
     source,
+    ...(flags.length > 0 ? { flags } : {}),
     destination: point.destination,
     readonly: !point.rw,
     ...(point.type === 'bind' && !point.rw && point.recursiveReadonly !== 'never' ? { recursiveReadonly: true } : {}),
@@ -123,20 +126,16 @@ async function withinVolume(volume: string, subpath: string): Promise<string> {
 }
 
 /** A mount can pass on, or receive, only what its source does. */
-function assertPropagates({ source, propagation }: MountPoint): void {
+function assertPropagates({ source, propagation }: MountPoint, mount: MountInfo | undefined): void {
   const shares = /^r?shared$/.test(propagation);
   if (!shares && !/^r?slave$/.test(propagation)) return;
-  const below = (point: string): boolean => point === '/' || source === point || source.startsWith(`${point}/`);
-  const mount = readMountInfo()
-    .filter(({ mountPoint }) => below(mountPoint))
-    .toSorted((a, b) => a.mountPoint.length - b.mountPoint.length)
-    .at(-1);
   const is = (kind: string): boolean => mount?.propagation.some((word) => word.startsWith(`${kind}:`)) ?? false;
   if (is('shared') || (!shares && is('master'))) return;
-  throw invalid(
-    `path ${source} is mounted on ${mount?.mountPoint} but it is not a ${shares ? 'shared mount' : 'shared or slave mount'}`,
-  );
+  const wanted = shares ? 'shared mount' : 'shared or slave mount';
+  throw invalid(`path ${source} is mounted on ${mount?.mountPoint} but it is not a ${wanted}`);
 }
+
+const GUARDS = new Set(['nosuid', 'nodev', 'noexec']);
 
 async function bindSource(point: MountPoint): Promise<string> {
   try {

@@ -54,6 +54,15 @@ export function parseMountInfo(text: string): readonly MountInfo[] {
     .map(parseLine);
 }
 
+/** The mount that an absolute path without symbolic links is on: of those above it the deepest, and the last made. */
+export function mountContaining(path: string, mounts: readonly MountInfo[] = readMountInfo()): MountInfo | undefined {
+  const holds = (point: string): boolean => point === '/' || path === point || path.startsWith(`${point}/`);
+  let found: MountInfo | undefined;
+  for (const mount of mounts)
+    if (holds(mount.mountPoint) && mount.mountPoint.length >= (found?.mountPoint.length ?? 0)) found = mount;
+  return found;
+}
+
 /** Whether something is mounted exactly at `path` (which must be absolute and free of symbolic links). */
 export function isMountPoint(path: string): boolean {
   return readMountInfo().some((mount) => mount.mountPoint === path);

@@ -9,7 +9,14 @@ const shmMount = (input: SpecInput): readonly RuntimeMount[] => {
   const shm = input.shm ?? { size: DEFAULT_SHM_SIZE };
   if (shm === 'none') return [];
   if ('path' in shm)
-    return [{ destination: '/dev/shm', type: 'bind', source: shm.path, options: ['rbind', 'rprivate'] }];
+    return [
+      {
+        destination: '/dev/shm',
+        type: 'bind',
+        source: shm.path,
+        options: ['rbind', 'rprivate', 'nosuid', 'noexec', 'nodev'],
+      },
+    ];
   return [
     {
       destination: '/dev/shm',
@@ -72,6 +79,7 @@ const tmpfsMount = (mount: SpecMount & { type: 'tmpfs' }): RuntimeMount => {
 
 const bindMount = (mount: SpecMount & { type: 'bind' }): RuntimeMount => {
   const options = [mount.nonRecursive ? 'bind' : 'rbind', mount.propagation ?? 'rprivate'];
+  options.push(...(mount.flags ?? []));
   if (mount.readonly || mount.recursiveReadonly) options.push('ro');
   if (mount.recursiveReadonly) options.push('rro');
   return { destination: mount.destination, type: 'bind', source: mount.source, options };

@@ -62,6 +62,8 @@ export type SpecMount =
       readonly readonly?: boolean;
       /** Also the mounts below are read-only (kernel 5.12 and a runtime that knows `rro`). */
       readonly recursiveReadonly?: boolean;
+      /** `nosuid`, `nodev`, `noexec` of the source's mount, which a runtime may otherwise lift. */
+      readonly flags?: readonly string[];
       /** Leave the mounts below out. */
       readonly nonRecursive?: boolean;
       readonly propagation?: Propagation;
