@@ -10,7 +10,6 @@ import {
   busyboxTar,
   CHECKOUT,
   explain,
-  missing,
   run,
   startDaemon,
   startRegistry,
