@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { type MadeImage, makeImage, makeIndex, makeTar, ociArchive, sha256 } from '@berth/testkit';
@@ -216,6 +217,52 @@ test('an attestation travels through save and load, and with what is pushed', { 
   assert.equal(pushed.status, 200);
   await pushed.body?.cancel();
   await daemon.ok(['rmi', copy, name]);
+});
+
+test('save and load of one platform by the command line, of several by the API', { skip }, async () => {
+  const images = ['amd64', 'arm64', 's390x'].map((architecture) => forPlatform(architecture));
+  for (const image of images) await putImage(registry.host, 'save', image.manifest.digest, image);
+  await putManifest(registry.host, 'save', '1', makeIndex(images));
+  const name = `${registry.host}/save:1`;
+  const names = ['linux/amd64', 'linux/arm64', 'linux/s390x'];
+  for (const platform of names) await daemon.ok(['pull', '-q', '--platform', platform, name]);
+  const stored = async (): Promise<readonly string[]> => {
+    const { Manifests = [] } = await get<Summary>(`/v1.51/images/${name}/json?manifests=1`);
+    return Manifests.filter(({ Available }) => Available).map((each) => each.ImageData?.Platform.architecture ?? '');
+  };
+  const wanted = (...architectures: readonly string[]): string =>
+    architectures.map((architecture) => `&platform=${query({ os: 'linux', architecture })}`).join('');
+  const two = await daemon.api('GET', `/v1.51/images/get?names=${name}${wanted('arm64', 's390x')}`);
+  const all = await daemon.api('GET', `/v1.51/images/get?names=${name}`);
+  assert.deepEqual([two.status, all.status], [200, 200]);
+  const one = join(daemon.root, 'one.tar');
+  await daemon.ok(['save', '--platform', 'linux/arm64', '-o', one, name]);
+  await daemon.ok(['rmi', name]);
+  const load = async (body: Buffer, rest = ''): Promise<string> =>
+    (await daemon.api('POST', `/v1.51/images/load?quiet=1${rest}`, { body })).body.toString();
+  assert.match(await load(two.body), /Loaded image: /);
+  assert.deepEqual(await stored(), ['arm64', 's390x']);
+  await daemon.ok(['rmi', name]);
+  assert.match(await load(all.body, wanted('amd64', 's390x')), /Loaded image: /);
+  assert.deepEqual(await stored(), ['amd64', 's390x']);
+  await daemon.assertClean();
+  await daemon.ok(['rmi', name]);
+  await daemon.ok(['load', '-q', '-i', one]);
+  assert.equal(await daemon.ok(['image', 'inspect', '-f', '{{.Id}}', name]), images[1]?.manifest.digest);
+  assert.match((await daemon.docker(['load', '-i', one, '--platform', 'linux/riscv64'])).stderr, /platform asked for/);
+  await daemon.ok(['load', '-q', '-i', one, '--platform', 'linux/arm64']);
+  const refusals: readonly (readonly [string, RegExp])[] = [
+    ['{"os":"linux"}', /^both OS and Architecture must be provided$/],
+    ['{nonsense', /^failed to parse platform: /],
+  ];
+  for (const [platform, message] of refusals) {
+    const answer = await daemon.api('GET', `/v1.51/images/get?names=${name}&platform=${encodeURIComponent(platform)}`);
+    assert.equal(answer.status, 400);
+    assert.match((answer.json() as { message: string }).message, message);
+  }
+  const berth = await daemon.berth(['load', '-q', '-i', one, '--platform', 'linux/arm64', '--platform', 'linux/amd64']);
+  assert.equal(berth.code, 0, berth.stderr);
+  await daemon.ok(['rmi', name]);
 });
 
 test('pull -a and push -a: every tag', { skip }, async () => {

@@ -56,6 +56,65 @@ test('save and load keep every digest, also through a further save', async () =>
   assert.equal(second.leases.list().length, 0);
 });
 
+test('of several platforms those asked for are saved, loaded and unpacked, with what the index says about them', async () => {
+  const S390X = { os: 'linux', architecture: 's390x' };
+  const AMD = { os: 'linux', architecture: 'amd64' };
+  await using store = await openTestStore();
+  const target = store.registry.repository(APP);
+  const images = [];
+  for (const platform of [AMD, ARM, S390X])
+    images.push({ platform, ...(await putImage(target, { layers: [platform.architecture], platform })) });
+  const attestations = [];
+  for (const { manifest } of images)
+    attestations.push({
+      ...(await putImage(target, { layers: [`about ${manifest.digest}`] })).manifest,
+      platform: { os: 'unknown', architecture: 'unknown' },
+      annotations: {
+        'vnd.docker.reference.type': 'attestation-manifest',
+        'vnd.docker.reference.digest': manifest.digest,
+      },
+    });
+  const entries = images.map(({ platform, manifest }) => ({ ...manifest, platform }));
+  await putIndex(target, [...entries, ...attestations], 'latest');
+  for (const platform of [AMD, ARM, S390X]) await store.images.pull('app', { platform });
+  const [amd, arm, s390x] = images;
+  const [aboutAmd, aboutArm, aboutS390x] = attestations;
+  assert.ok(amd && arm && s390x && aboutAmd && aboutArm && aboutS390x);
+  const has = (at: TestStore, { digest }: { readonly digest: typeof amd.manifest.digest }): boolean =>
+    at.content.stat(digest) !== undefined;
+
+  const two = await bytesOf(await store.images.save(['app'], { platforms: [ARM, AMD] }));
+  assert.deepEqual(await bytesOf(await store.images.save(['app'], { platforms: [AMD, ARM] })), two);
+  await using second = await openTestStore();
+  await second.images.load(streamOf(two));
+  for (const each of [amd.manifest, arm.manifest, aboutAmd, aboutArm]) assert.ok(has(second, each));
+  for (const each of [s390x.manifest, aboutS390x]) assert.ok(!has(second, each));
+  assert.equal((await second.images.resolve('app')).manifest.digest, amd.manifest.digest);
+
+  const all = await bytesOf(await store.images.save(['app']));
+  await using third = await openTestStore();
+  await third.images.load(streamOf(all), { platforms: [ARM, S390X] });
+  for (const each of [arm.manifest, s390x.manifest, aboutArm, aboutS390x]) assert.ok(has(third, each));
+  for (const each of [amd.manifest, aboutAmd, ...amd.layers]) assert.ok(!has(third, each));
+  for (const platform of [ARM, S390X]) {
+    const { chainIds } = await third.images.resolve('app', { platform });
+    assert.equal(third.snapshotter.stat(chainIds.at(-1) ?? '')?.kind, 'committed');
+  }
+  assert.deepEqual(await third.images.check(), []);
+  // What was there before stays.
+  await third.images.load(streamOf(two), { platforms: [AMD] });
+  for (const { manifest } of images) assert.ok(has(third, manifest));
+  await assert.rejects(
+    second.images.save(['app'], { platforms: [ARM, S390X] }),
+    /does not provide the specified platform \(linux\/s390x\)/,
+  );
+  await assert.rejects(second.images.load(streamOf(two), { platforms: [S390X] }), (error) => isKind(error, 'dataLoss'));
+  const one = await bytesOf(await store.images.save(['app'], { platforms: [S390X] }));
+  await using fourth = await openTestStore();
+  await fourth.images.load(streamOf(one));
+  assert.equal((await fourth.images.resolve('app')).id, s390x.manifest.digest);
+});
+
 async function* pieces(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < bytes.length; at += 777) yield bytes.subarray(at, at + 777);
 }
