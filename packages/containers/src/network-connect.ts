@@ -1,4 +1,4 @@
-import { conflict, forbidden } from '@berth/base';
+import { forbidden, invalid } from '@berth/base';
 import type { ContainerDeps } from './deps.ts';
 import { followNetworks } from './etc-files.ts';
 import { connectInput, networkModeOf, networksOf } from './network.ts';
@@ -15,22 +15,21 @@ export async function connectNetwork(
   const { name } = deps.networks.get(network);
   using _held = await deps.lock.acquire(container.id);
   const mode = networkModeOf(container);
-  if (mode === 'host')
-    throw conflict(
-      'container sharing network namespace with another container or host cannot be connected to any other network',
-    );
-  if (mode.startsWith('container:'))
-    throw conflict(
+  if (mode === 'host' || mode.startsWith('container:'))
+    throw invalid(
       'container sharing network namespace with another container or host cannot be connected to any other network',
     );
   if (name === 'host')
-    throw forbidden('cannot connect container to host network - container must be created with --network=host');
+    throw invalid('cannot connect container to host network - container must be created with --network=host');
+  const connected = networksOf(container, mode);
+  if (connected.length > 0 && (name === 'none' || connected.some(([other]) => other === 'none')))
+    throw invalid('container cannot be connected to multiple networks with one of the networks in private (none) mode');
   if (container.isRunning) {
     await followNetworks(deps, container, () =>
       deps.networks.connect(container.id, name, connectInput(deps, container, name, settings)),
     );
   }
-  const networking = { ...Object.fromEntries(networksOf(container, mode)), [name]: settings };
+  const networking = { ...Object.fromEntries(connected), [keyOf(deps, connected, name) ?? name]: settings };
   deps.store.setRecord(container, { networking });
 }
 
@@ -49,13 +48,23 @@ export async function disconnectNetwork(
   }
   using _held = await deps.lock.acquire(container.id);
   const mode = networkModeOf(container);
-  const networking = Object.fromEntries(networksOf(container, mode));
-  if (!(name in networking) && !force) throw forbidden(`container ${container.id} is not connected to network ${name}`);
+  const connected = networksOf(container, mode);
+  const key = keyOf(deps, connected, name);
+  if (key === undefined && !force) throw forbidden(`container ${container.id} is not connected to network ${name}`);
   if (container.isRunning) {
     await followNetworks(deps, container, () => deps.networks.disconnect(container.id, name, { force }));
   }
-  const { [name]: _removed, ...rest } = networking;
-  const remaining = Object.keys(rest)[0];
-  const host = name === mode ? { ...container.record.host, networkMode: remaining ?? 'none' } : container.record.host;
-  deps.store.setRecord(container, { networking: rest, host });
+  const networking = Object.fromEntries(connected.filter(([other]) => other !== key));
+  const leftNetworkMode = key === mode || container.record.leftNetworkMode;
+  deps.store.setRecord(container, { networking, ...(leftNetworkMode ? { leftNetworkMode } : {}) });
+}
+
+/** What the container calls a network that it is on: its name or its ID. */
+function keyOf(
+  deps: ContainerDeps,
+  connected: readonly (readonly [string, EndpointSettings])[],
+  name: string,
+): string | undefined {
+  const { id } = deps.networks.get(name);
+  return connected.find(([key]) => key === name || key === id)?.[0];
 }

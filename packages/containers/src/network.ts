@@ -60,14 +60,14 @@ function sandboxInput(deps: ContainerDeps, container: Container, mode: string): 
   };
 }
 
-/** The network of the mode first, then the others in the order given. */
+/** The network of the mode first, unless it was disconnected from it, then the others in the order given. */
 export function networksOf(container: Container, mode: string): readonly (readonly [string, EndpointSettings])[] {
-  const { networking } = container.record;
-  const first = networking[mode] ?? (mode === 'bridge' ? networking['default'] : undefined) ?? {};
+  const { networking, leftNetworkMode } = container.record;
+  const asked = networking[mode] ?? (mode === 'bridge' ? networking['default'] : undefined);
   const others = Object.entries(networking).filter(
     ([name]) => name !== mode && !(mode === 'bridge' && name === 'default'),
   );
-  return [[mode, first], ...others];
+  return asked === undefined && leftNetworkMode ? others : [[mode, asked ?? {}], ...others];
 }
 
 export function connectInput(

@@ -249,6 +249,8 @@ export interface ContainerRecord {
   readonly host: HostSettings;
   /** Network name or ID to what was asked of it. */
   readonly networking: Readonly<Record<string, EndpointSettings>>;
+  /** It was taken off the network of its mode: only what `networking` names is connected. */
+  readonly leftNetworkMode?: boolean;
   readonly mounts: readonly MountPoint[];
   readonly runtime: string;
   readonly hostnamePath: string;

@@ -1,0 +1,81 @@
+/** A container's networks change while it does not run, as Compose v1 does before each start. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { conformance } from './engines.ts';
+
+interface Inspected {
+  readonly HostConfig: { readonly NetworkMode: string };
+  readonly NetworkSettings: { readonly Networks: Readonly<Record<string, unknown>> };
+}
+
+conformance('networks of a container that does not run', (under) => {
+  const networksOf = async (name: string): Promise<readonly [string, readonly string[]]> => {
+    const { HostConfig, NetworkSettings } = (
+      await under.engine.api('GET', `/containers/${name}/json`)
+    ).json() as Inspected;
+    return [HostConfig.NetworkMode, Object.keys(NetworkSettings.Networks)];
+  };
+  const change = async (verb: string, network: string, container: string): Promise<readonly [number, string]> => {
+    const body = { Container: container };
+    const answer = await under.engine.api('POST', `/networks/${network}/${verb}`, { body });
+    return [answer.status, answer.body.toString()];
+  };
+
+  test('taken off its only network, put back, and started', async () => {
+    await under.engine.ok(['network', 'create', 'left']);
+    await under.engine.ok(['create', '--name', 'mover', '--network', 'left', 'busybox', 'sleep', '600']);
+    assert.equal((await change('disconnect', 'left', 'mover'))[0], 200);
+    assert.deepEqual(await networksOf('mover'), ['left', []]);
+    const [status] = await change('disconnect', 'left', 'mover');
+    assert.ok(status >= 400);
+    assert.equal((await change('connect', 'left', 'mover'))[0], 200);
+    assert.deepEqual(await networksOf('mover'), ['left', ['left']]);
+    await under.engine.ok(['start', 'mover']);
+    assert.match(await under.engine.ok(['exec', 'mover', 'ip', '-o', 'addr']), /eth0/);
+    await under.engine.ok(['rm', '-f', 'mover']);
+  });
+
+  test('started while on no network, it has none, and a second one can be had instead', async () => {
+    await under.engine.ok(['network', 'create', 'other']);
+    await under.engine.ok(['create', '--name', 'lonely', '--network', 'left', 'busybox', 'sleep', '600']);
+    assert.equal((await change('disconnect', 'left', 'lonely'))[0], 200);
+    await under.engine.ok(['start', 'lonely']);
+    assert.doesNotMatch(await under.engine.ok(['exec', 'lonely', 'ip', '-o', 'addr']), /eth0/);
+    await under.engine.ok(['stop', '-t', '0', 'lonely']);
+    assert.equal((await change('connect', 'other', 'lonely'))[0], 200);
+    assert.deepEqual(await networksOf('lonely'), ['left', ['other']]);
+    await under.engine.ok(['start', 'lonely']);
+    assert.match(await under.engine.ok(['exec', 'lonely', 'ip', '-o', 'addr']), /eth0/);
+    await under.engine.ok(['rm', '-f', 'lonely']);
+  });
+
+  test('none goes with no other', async () => {
+    await under.engine.ok(['create', '--name', 'none', '--network', 'none', 'busybox', 'sleep', '600']);
+    const [status, text] = await change('connect', 'left', 'none');
+    assert.deepEqual([status, /one of the networks in private \(none\) mode/.test(text)], [400, true], text);
+    assert.equal((await change('disconnect', 'none', 'none'))[0], 200);
+    assert.equal((await change('connect', 'left', 'none'))[0], 200);
+    assert.deepEqual(await networksOf('none'), ['none', ['left']]);
+    await under.engine.ok(['rm', '-f', 'none']);
+  });
+
+  test('nor does the network of the host', async () => {
+    await under.engine.ok(['create', '--name', 'host', '--network', 'host', 'busybox', 'sleep', '600']);
+    const [status, text] = await change('connect', 'left', 'host');
+    assert.deepEqual([status, /network namespace with another container or host/.test(text)], [400, true], text);
+    await under.engine.ok(['create', '--name', 'bridged', '--network', 'left', 'busybox', 'sleep', '600']);
+    const [other, said] = await change('connect', 'host', 'bridged');
+    assert.deepEqual([other, /host network/.test(said)], [400, true], said);
+    await under.engine.ok(['rm', '-f', 'host', 'bridged']);
+  });
+
+  test('a network named by its ID', async () => {
+    const id = await under.engine.ok(['network', 'inspect', '-f', '{{.Id}}', 'left']);
+    await under.engine.ok(['create', '--name', 'byid', '--network', id, 'busybox', 'sleep', '600']);
+    await under.engine.ok(['start', 'byid']);
+    assert.deepEqual((await networksOf('byid'))[1], ['left']);
+    assert.equal((await change('disconnect', 'left', 'byid'))[0], 200);
+    assert.deepEqual((await networksOf('byid'))[1], []);
+    await under.engine.ok(['rm', '-f', 'byid']);
+  });
+});
