@@ -1,3 +1,4 @@
+import type { LogForwarder } from '@berth/logs';
 import type { Process, SpecInput, Task } from '@berth/runtime';
 import type { PendingAttachment } from './attach.ts';
 import type { HealthMonitor } from './health.ts';
@@ -38,6 +39,8 @@ export class Container {
   specInput: SpecInput | undefined;
   health: HealthMonitor | undefined;
   logRotation: Disposable | undefined;
+  /** Present with a log driver that sends the log elsewhere; it may outlast the run. */
+  logForwarder: LogForwarder | undefined;
   /** Attach calls made before the task existed; the next start connects them. */
   readonly pendingAttachments = new Set<PendingAttachment>();
   /** Volumes mounted for the current run. */

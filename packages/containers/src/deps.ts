@@ -1,7 +1,7 @@
 import type { Clock, EmitEvent, KeyedLock, Logger, SingleFlight } from '@berth/base';
 import type { ImageService } from '@berth/images';
 import type { CgroupLayout, ResourceSupport } from '@berth/linux';
-import type { LogRotator } from '@berth/logs';
+import type { LogHost, LogRotator } from '@berth/logs';
 import type { NetworkService } from '@berth/networks';
 import type { HostFacts, Monitor, OciRuntime, Task } from '@berth/runtime';
 import type { Snapshotter } from '@berth/snapshots';
@@ -51,6 +51,7 @@ export interface ContainerPaths {
 export interface ContainerDefaults {
   readonly logDriver: string;
   readonly logOptions: Readonly<Record<string, string>>;
+  readonly logHost: LogHost;
   readonly cgroupParent: string;
   readonly init: boolean;
   readonly shmSize: number;

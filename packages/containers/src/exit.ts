@@ -32,6 +32,7 @@ export async function handleExit(
   container.health = undefined;
   container.logRotation?.[Symbol.dispose]();
   container.logRotation = undefined;
+  container.logForwarder?.end();
   container.task = undefined;
   const restart =
     !container.keepOnExit && !deps.background.stopping.aborted && shouldRestart(container, status.exitCode);

@@ -10,19 +10,24 @@ export function logSettings(deps: Pick<ContainerDeps, 'defaults'>, container: Co
   const driver = given?.type || deps.defaults.logDriver;
   // The daemon's options belong to the daemon's driver.
   const defaults = driver === deps.defaults.logDriver ? deps.defaults.logOptions : {};
-  return parseLogConfig(driver, { ...defaults, ...given?.config });
+  return parseLogConfig(driver, { ...defaults, ...given?.config }, deps.defaults.logHost);
 }
 
 export const keepsLog = (deps: Pick<ContainerDeps, 'defaults'>, container: Container): boolean =>
   logSettings(deps, container).limits !== undefined;
 
-/** What a new container's record says of its log: the daemon's driver and options where it names none of its own. */
+/**
+ * What a new container's record says of its log: the daemon's driver and options where it names none of its own.
+ * Throws `invalid` for what the driver does not take.
+ */
 export function completeLogConfig(
   { defaults }: Pick<ContainerDeps, 'defaults'>,
   { logConfig }: HostSettings,
 ): NonNullable<HostSettings['logConfig']> {
   const type = logConfig?.type || defaults.logDriver;
-  return { type, config: { ...(type === defaults.logDriver ? defaults.logOptions : {}), ...logConfig?.config } };
+  const config = { ...(type === defaults.logDriver ? defaults.logOptions : {}), ...logConfig?.config };
+  parseLogConfig(type, config, defaults.logHost);
+  return { type, config };
 }
 
 /** Keeps a running container's log within its bounds until the result is disposed. */

@@ -2,7 +2,7 @@ import { notImplemented } from '@berth/base';
 import { readLogFrames, readLogs } from '@berth/logs';
 import type { Container } from './container.ts';
 import type { ContainerDeps } from './deps.ts';
-import { keepsLog, logSettings } from './log-settings.ts';
+import { logSettings } from './log-settings.ts';
 
 export interface LogRequest {
   readonly stdout: boolean;
@@ -31,8 +31,8 @@ const streams = (request: { readonly stdout: boolean; readonly stderr: boolean }
 /** What the container wrote; with `follow`, also what it goes on to write until it stops. */
 export function logs(deps: ContainerDeps, nameOrId: string, request: LogRequest): OpenedLogs {
   const container = deps.store.get(nameOrId);
-  if (!keepsLog(deps, container))
-    throw notImplemented(`configured logging driver does not support reading: ${logSettings(deps, container).driver}`);
+  const config = logSettings(deps, container);
+  if (!config.readable) throw notImplemented('configured logging driver does not support reading');
   const { settings, logPath } = container.record;
   const follow = request.follow && (container.isRunning || container.is('restarting'));
   return {
@@ -60,6 +60,6 @@ export async function* logFrames(
   request: { readonly stdout: boolean; readonly stderr: boolean },
   signal: AbortSignal,
 ): AsyncIterable<{ readonly stream: 'stdout' | 'stderr'; readonly data: Uint8Array }> {
-  if (!keepsLog(deps, container)) return;
+  if (!logSettings(deps, container).readable) return;
   yield* readLogs({ path: container.record.logPath, streams: streams(request), signal });
 }

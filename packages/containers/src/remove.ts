@@ -5,6 +5,7 @@ import type { Container } from './container.ts';
 import type { ContainerDeps } from './deps.ts';
 import { emitContainer } from './events.ts';
 import { removeImageMounts } from './image-mounts.ts';
+import { endForwarding } from './log-forwarding.ts';
 import { containerDirectory } from './paths.ts';
 import { cancelRestart } from './restart-policy.ts';
 import { sendSignal } from './stop.ts';
@@ -59,6 +60,7 @@ export async function removeContainer(
   const { removeVolumes = false } = options;
   deps.store.setState(container, { status: 'removing', removeVolumes });
   for (const id of container.execIds) deps.execs.delete(id);
+  await endForwarding(deps, container);
   await deps.networks.closeSandbox(container.id);
   await deps.snapshotter.remove(container.id).catch((error: unknown) => {
     if (!isKind(error, 'notFound')) throw error;

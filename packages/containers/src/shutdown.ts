@@ -1,4 +1,5 @@
 import type { ContainerDeps } from './deps.ts';
+import { suspendForwarding } from './log-forwarding.ts';
 import { cancelRestart } from './restart-policy.ts';
 import { stopContainer } from './stop.ts';
 
@@ -11,6 +12,7 @@ export async function shutdown(
   for (const container of deps.store.list()) container.health?.stop();
   stopping.abort();
   await deps.background.settled();
+  await suspendForwarding(deps);
 }
 
 async function stopAll(deps: ContainerDeps, timeoutSeconds: number): Promise<void> {

@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type CallOptions, conflict, EngineError, messageOf, notModified } from '@berth/base';
 import { expectCgroupMigration } from '@berth/linux';
+import type { LogSink } from '@berth/logs';
 import { buildRuntimeSpec, encodeSpec, type Task } from '@berth/runtime';
 import { cancelPending } from './attach.ts';
 import type { Container } from './container.ts';
@@ -10,6 +11,7 @@ import { tellLinked, writeEtcFiles } from './etc-files.ts';
 import { emitContainer } from './events.ts';
 import { startHealth } from './health.ts';
 import { unstageImageMounts } from './image-mounts.ts';
+import { connectLogSink, forwardLog } from './log-forwarding.ts';
 import { keepsLog, rotateLogs } from './log-settings.ts';
 import { containerDirectory } from './paths.ts';
 import { runtimeOf } from './pause.ts';
@@ -35,14 +37,17 @@ export async function start(deps: ContainerDeps, nameOrId: string, options: Call
 /** Brings a stopped container to life. The caller holds its lock. On failure everything is given back and the error recorded. */
 export async function startContainer(deps: ContainerDeps, container: Container): Promise<void> {
   let task: Task | undefined;
+  let sink: LogSink | undefined;
   expectCgroupMigration();
   try {
+    sink = await connectLogSink(deps, container);
     task = await launch(deps, container);
     container.task = task;
     for (const pending of container.pendingAttachments) await pending.connect(task);
     container.pendingAttachments.clear();
     await task.start();
   } catch (error) {
+    sink?.[Symbol.dispose]();
     container.task = undefined;
     await abandon(deps, container, task);
     await recordFailure(deps, container, error);
@@ -59,6 +64,7 @@ export async function startContainer(deps: ContainerDeps, container: Container):
   emitContainer(deps, container, 'start');
   container.health = startHealth(deps, container);
   container.logRotation = rotateLogs(deps, container, task);
+  await forwardLog(deps, container, sink);
   deps.watchExit(container, task);
 }
 

@@ -41,6 +41,14 @@ test('every flag reaches its setting', () => {
       ['--dns', '192.0.2.1', '--dns', '192.0.2.2', '--dns-search', 'x', '--dns-opt', 'ndots:2'],
       { dns: ['192.0.2.1', '192.0.2.2'], dnsSearch: ['x'], dnsOptions: ['ndots:2'] },
     ],
+    [
+      ['--ipv6', '--fixed-cidr-v6', 'fd01::/64', '--ip', '192.0.2.3'],
+      { ipv6: true, fixedCidrV6: 'fd01::/64', hostIp: '192.0.2.3' },
+    ],
+    [
+      ['--bip6', 'fd01::1/64', '--default-gateway', '10.0.0.9', '--default-gateway-v6', 'fd01::9'],
+      { bip6: 'fd01::1/64', defaultGateway: '10.0.0.9', defaultGatewayV6: 'fd01::9' },
+    ],
     [['--mtu', '1400', '--icc=false', '--ip-masq=false'], { mtu: 1400, icc: false, ipMasq: false }],
     [['--insecure-registry', 'a:5000'], { insecureRegistries: ['a:5000'] }],
     [
@@ -56,8 +64,8 @@ test('every flag reaches its setting', () => {
       { cgroupParent: 'p', init: true, initPath: '/i', liveRestore: true },
     ],
     [
-      ['--log-driver', 'local', '--log-opt', 'max-size=1m', '--log-opt', 'tag=a=b'],
-      { logDriver: 'local', logOptions: { 'max-size': '1m', tag: 'a=b' } },
+      ['--log-driver', 'json-file', '--log-opt', 'max-size=1m', '--log-opt', 'tag=a=b'],
+      { logDriver: 'json-file', logOptions: { 'max-size': '1m', tag: 'a=b' } },
     ],
     [
       ['--label', 'a=b', '--shutdown-timeout', '3', '--default-shm-size', '1m'],
@@ -103,7 +111,7 @@ test('the configuration file sets the same, in daemon.json’s forms', () => {
 });
 
 test('file and flags together: maps are merged, anything else twice is refused in dockerd’s words', () => {
-  assert.deepEqual(fromFile({ 'log-opts': { a: '1' } }, '--log-opt', 'b=2').logOptions, { a: '1', b: '2' });
+  assert.deepEqual(fromFile({ 'log-opts': { tag: '1' } }, '--log-opt', 'env=2').logOptions, { tag: '1', env: '2' });
   assert.throws(() => fromFile({ debug: true }, '-D'), {
     kind: 'invalid',
     message:
@@ -132,7 +140,6 @@ test('what is not acted on is refused, unless it asks for what Berth does anyway
     ['--exec-opt', 'native.cgroupdriver=systemd'],
     ['--metrics-addr', '127.0.0.1:9323'],
     ['--userns-remap', 'default'],
-    ['--ipv6'],
     ['--feature', 'buildkit=true'],
     ['--storage-opt', 'dm.basesize=1G'],
   ])

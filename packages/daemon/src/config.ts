@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { errnoOf, invalid, type LogLevel, wrap } from '@berth/base';
 import { parseSize } from '@berth/containers';
+import { parseLogConfig } from '@berth/logs';
 import {
   type ProxySettings,
   parseMirror,
@@ -23,6 +24,13 @@ export interface DaemonConfig {
   readonly bridge: string | undefined;
   readonly bip: string | undefined;
   readonly fixedCidr: string | undefined;
+  readonly defaultGateway: string | undefined;
+  readonly ipv6: boolean;
+  readonly bip6: string | undefined;
+  readonly fixedCidrV6: string | undefined;
+  readonly defaultGatewayV6: string | undefined;
+  /** Where ports without an address are published; undefined for every address. */
+  readonly hostIp: string | undefined;
   readonly addressPools: readonly { readonly base: string; readonly size: number }[];
   readonly dns: readonly string[];
   readonly dnsSearch: readonly string[];
@@ -51,6 +59,7 @@ export interface DaemonConfig {
   readonly liveRestore: boolean;
   readonly logDriver: string;
   readonly logOptions: Readonly<Record<string, string>>;
+  readonly journaldSocket: string | undefined;
   readonly labels: readonly string[];
   readonly tls:
     | { readonly ca?: string; readonly cert: string; readonly key: string; readonly verify: boolean }
@@ -253,6 +262,12 @@ function buildConfig(values: Values): DaemonConfig {
     bridge: text('bridge'),
     bip: text('bip'),
     fixedCidr: text('fixed-cidr'),
+    defaultGateway: text('default-gateway'),
+    ipv6: bool('ipv6', false),
+    bip6: text('bip6'),
+    fixedCidrV6: text('fixed-cidr-v6'),
+    defaultGatewayV6: text('default-gateway-v6'),
+    hostIp: text('ip'),
     addressPools: list('default-address-pool').map(addressPool),
     dns: list('dns'),
     dnsSearch: list('dns-search'),
@@ -274,8 +289,8 @@ function buildConfig(values: Values): DaemonConfig {
     init: bool('init', false),
     initPath: text('init-path'),
     liveRestore: bool('live-restore', false),
-    logDriver: logDriver(text('log-driver')),
-    logOptions: pairs(values.get('log-opt'), '--log-opt'),
+    ...logDefaults(text('log-driver'), pairs(values.get('log-opt'), '--log-opt')),
+    journaldSocket: text('journald-socket'),
     labels: list('label').map(label),
     tls: tls(values, text),
     insecureTcp: bool('insecure-tcp', false),
@@ -365,11 +380,13 @@ function storageDriver(given: string | undefined): 'overlay2' | 'vfs' {
   throw invalid(`unknown storage driver ${given}: Berth has overlay2 and vfs`);
 }
 
-function logDriver(given: string | undefined): string {
-  const driver = given ?? 'json-file';
-  if (!['json-file', 'local', 'none'].includes(driver))
-    throw invalid(`logger: no log driver named '${driver}' is registered: Berth has json-file, local and none`);
-  return driver;
+function logDefaults(
+  given: string | undefined,
+  logOptions: Readonly<Record<string, string>>,
+): { logDriver: string; logOptions: Readonly<Record<string, string>> } {
+  const logDriver = given || 'json-file';
+  parseLogConfig(logDriver, logOptions);
+  return { logDriver, logOptions };
 }
 
 function pairs(value: Value | undefined, where: string): Readonly<Record<string, string>> {

@@ -128,6 +128,7 @@ export async function startEngine(config: DaemonConfig, logger: Logger): Promise
     defaults: {
       logDriver: config.logDriver,
       logOptions: config.logOptions,
+      logHost: { journaldSocket: config.journaldSocket },
       cgroupParent,
       init: config.init,
       shmSize: config.shmSize,

@@ -3,6 +3,7 @@ import { cpus, hostname, release, totalmem } from 'node:os';
 import type { Logger } from '@berth/base';
 import type { SystemInfo } from '@berth/engine-api';
 import type { SystemService } from '@berth/engine-server';
+import { LOG_DRIVERS } from '@berth/logs';
 import { decodeManifest, type Platform, parseReference } from '@berth/oci';
 import { maskProxy, type RegistryClient } from '@berth/registry-client';
 import type { HostFacts } from '@berth/runtime';
@@ -108,7 +109,7 @@ function systemInfo({
       Volume: ['local'],
       Network: ['bridge', 'host', 'null'],
       Authorization: null,
-      Log: ['json-file', 'local', 'none'],
+      Log: [...LOG_DRIVERS].toSorted(),
     },
     MemoryLimit: has('memory'),
     SwapLimit:

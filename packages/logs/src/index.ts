@@ -1,9 +1,13 @@
+export { type LogForwarder, type LogForwarderOptions, startLogForwarder } from './forward/log-forwarder.ts';
 export type { LogStream } from './line-format.ts';
-export { LOG_DRIVERS, type LogConfig, parseLogConfig } from './log-drivers.ts';
+export type { LogPosition } from './log-cursor.ts';
+export { LOG_DRIVERS, type LogConfig, type LogHost, parseLogConfig } from './log-drivers.ts';
 export { logFiles, logSize } from './log-files.ts';
 export type { ReadLogOptions } from './log-options.ts';
 export { createLogRotator, type LogRotator } from './log-rotator.ts';
+export { fileAttributes, type LogSubject } from './log-subject.ts';
 export { type ReadFramesOptions, readLogFrames } from './read-log-frames.ts';
 export { type LogEntry, readLogs } from './read-logs.ts';
 export { removeLog } from './remove-log.ts';
 export { DEFAULT_LOG_LIMITS, type LogLimits, rotateLog } from './rotate.ts';
+export type { LogMessage, LogSink } from './sinks/log-sink.ts';

@@ -5,6 +5,12 @@ import type { TailPosition } from './tail-position.ts';
 const BLOCK = 1 << 20;
 const LINE_FEED = 0x0a;
 
+/** A place in a log, which stays right when its files are renamed. */
+export interface LogPosition {
+  readonly inode: bigint;
+  readonly offset: number;
+}
+
 /** Reads a log's files one after the other in blocks of whole lines. Owns the open files. */
 export class LogCursor implements AsyncDisposable {
   readonly #path: string;
@@ -32,6 +38,12 @@ export class LogCursor implements AsyncDisposable {
       await cursor[Symbol.asyncDispose]();
       throw error;
     }
+  }
+
+  /** After what `next` returned last. */
+  get position(): LogPosition | undefined {
+    const log = this.#logs[0];
+    return log && { inode: log.inode, offset: this.#offset - this.#rest.length };
   }
 
   /** Whole lines; undefined at the end of the newest file. */

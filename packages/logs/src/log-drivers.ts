@@ -1,62 +1,166 @@
-import { invalid } from '@berth/base';
+import { invalid, messageOf } from '@berth/base';
+import type { LogSubject } from './log-subject.ts';
+import {
+  type LogOptions,
+  parseBinarySize,
+  parseBoolean,
+  parseDecimalSize,
+  parseExpression,
+  parseWhole,
+} from './option-values.ts';
 import { DEFAULT_LOG_LIMITS, type LogLimits } from './rotate.ts';
+import { checkFluentdOptions, createFluentdSink, FLUENTD_OPTIONS } from './sinks/fluentd.ts';
+import { checkGelfOptions, createGelfSink, GELF_OPTIONS } from './sinks/gelf.ts';
+import { createJournaldSink } from './sinks/journald.ts';
+import type { LogSink } from './sinks/log-sink.ts';
+import { checkSyslogOptions, createSyslogSink, SYSLOG_OPTIONS } from './sinks/syslog.ts';
+import { checkTag } from './tag-template.ts';
 
 /** What a container's `--log-driver` and `--log-opt` come to. */
 export interface LogConfig {
-  readonly driver: 'json-file' | 'local' | 'none';
-  /** Absent for `none`: nothing is kept. */
+  readonly driver: string;
+  readonly options: LogOptions;
+  /** Of the file the monitor writes; absent for `none`: nothing is kept. */
   readonly limits?: LogLimits;
+  /** Whether `docker logs` may read that file. */
+  readonly readable: boolean;
+  /** Present for drivers that send the log elsewhere. */
+  readonly createSink?: (subject: LogSubject) => LogSink;
 }
 
+export interface LogHost {
+  /** Default: where systemd has it. */
+  readonly journaldSocket?: string | undefined;
+}
+
+interface LogDriver {
+  readonly options: readonly string[];
+  readonly check?: (options: LogOptions) => void;
+  readonly limits?: (options: LogOptions) => LogLimits;
+  readonly createSink?: (subject: LogSubject, options: LogOptions, host: LogHost) => LogSink;
+}
+
+const METADATA = ['labels', 'labels-regex', 'env', 'env-regex', 'tag'];
+const FILE = ['max-size', 'max-file', 'compress'];
+/** dockerd's bounds of the copy it keeps of what it sends elsewhere. */
+const CACHE_LIMITS: LogLimits = { maxSize: 20 << 20, maxFiles: 5 };
+
+const remote = (
+  options: readonly string[],
+  check: (options: LogOptions) => void,
+  createSink: NonNullable<LogDriver['createSink']>,
+): LogDriver => ({ options: [...METADATA, ...options], check, createSink, limits: cacheLimits });
+
 /** `json-file` and `local` are both our own bounded file; the names are those clients ask for. */
-export const LOG_DRIVERS: readonly LogConfig['driver'][] = ['json-file', 'local', 'none'];
-
-const KNOWN: Readonly<Record<LogConfig['driver'], readonly string[]>> = {
-  'json-file': ['max-size', 'max-file', 'compress', 'labels', 'labels-regex', 'env', 'env-regex', 'tag'],
-  local: ['max-size', 'max-file', 'compress'],
-  none: [],
-};
-/** Options every driver takes; ours never blocks the container for long, so both modes are one. */
-const COMMON = ['mode', 'max-buffer-size'];
-
-const UNITS: Readonly<Record<string, number>> = { '': 1, b: 1, k: 1e3, m: 1e6, g: 1e9, t: 1e12, p: 1e15 };
-
-const parseSize = (text: string): number => {
-  const found = /^(\d+(?:\.\d+)?)\s*([a-z]?)(?:i?b)?$/i.exec(text.trim());
-  const unit = UNITS[(found?.[2] ?? '').toLowerCase()];
-  const size = unit === undefined ? Number.NaN : Math.trunc(Number(found?.[1]) * unit);
-  if (!(size > 0)) throw invalid(`invalid value for max-size: invalid size: '${text}'`);
-  return size;
+const DRIVERS: Readonly<Record<string, LogDriver>> = {
+  'json-file': { options: [...FILE, ...METADATA], limits: fileLimits },
+  local: { options: FILE, limits: fileLimits },
+  none: { options: [] },
+  syslog: remote(SYSLOG_OPTIONS, checkSyslogOptions, createSyslogSink),
+  journald: remote(
+    [],
+    () => undefined,
+    (subject, options, host) => createJournaldSink(subject, options, host.journaldSocket),
+  ),
+  fluentd: remote(FLUENTD_OPTIONS, checkFluentdOptions, createFluentdSink),
+  gelf: remote(GELF_OPTIONS, checkGelfOptions, createGelfSink),
 };
 
-const parseCount = (text: string): number => {
-  if (!/^-?\d+$/.test(text))
-    throw invalid(`invalid value for max-file: strconv.Atoi: parsing "${text}": invalid syntax`);
-  const count = Number(text);
-  if (count < 1) throw invalid('max-file cannot be less than 1');
+export const LOG_DRIVERS: readonly string[] = Object.keys(DRIVERS);
+
+/** Options of every driver: how to deliver, and the local copy of what is sent elsewhere. */
+const COMMON = ['mode', 'max-buffer-size', 'cache-disabled', 'cache-max-size', 'cache-max-file', 'cache-compress'];
+
+const labelled = <T>(label: string, parse: () => T): T => {
+  try {
+    return parse();
+  } catch (cause) {
+    throw invalid(`${label}: ${messageOf(cause)}`, { cause });
+  }
+};
+
+const positive = (text: string, size: number): number => {
+  if (size > 0) return size;
+  throw invalid(`invalid size: '${text}'`);
+};
+
+/** `-1` is dockerd's "no limit". */
+function fileLimits(options: LogOptions): LogLimits {
+  const { 'max-size': size, 'max-file': files, compress } = options;
+  if (compress !== undefined) labelled('invalid value for compress', () => parseBoolean(compress));
+  return {
+    maxSize:
+      size === undefined
+        ? DEFAULT_LOG_LIMITS.maxSize
+        : size === '-1'
+          ? Number.MAX_SAFE_INTEGER
+          : labelled('invalid value for max-size', () => positive(size, parseDecimalSize(size))),
+    maxFiles: files === undefined ? DEFAULT_LOG_LIMITS.maxFiles : fileCount('max-file', files),
+  };
+}
+
+function fileCount(option: string, text: string): number {
+  const count = labelled(`invalid value for ${option}`, () => parseWhole(text, Number.NEGATIVE_INFINITY));
+  if (count < 1) throw invalid(`${option} cannot be less than 1`);
   return count;
-};
+}
 
-/** The size option; `-1` is dockerd's "no limit". */
-const sizeOption = (text: string | undefined): number => {
-  if (text === undefined) return DEFAULT_LOG_LIMITS.maxSize;
-  return text === '-1' ? Number.MAX_SAFE_INTEGER : parseSize(text);
-};
+function cacheLimits(options: LogOptions): LogLimits {
+  const { 'cache-max-size': size, 'cache-max-file': files, 'cache-compress': compress } = options;
+  if (compress !== undefined) labelled('invalid value for cache-compress', () => parseBoolean(compress));
+  return {
+    maxSize:
+      size === undefined
+        ? CACHE_LIMITS.maxSize
+        : labelled('invalid value for cache-max-size', () => positive(size, parseBinarySize(size))),
+    maxFiles: files === undefined ? CACHE_LIMITS.maxFiles : fileCount('cache-max-file', files),
+  };
+}
+
+function checkCommon(options: LogOptions): void {
+  const { mode = '', 'max-buffer-size': buffer, 'cache-disabled': disabled } = options;
+  if (!['', 'blocking', 'non-blocking'].includes(mode)) throw invalid(`logger: logging mode not supported: ${mode}`);
+  if (buffer !== undefined) {
+    if (mode !== 'non-blocking')
+      throw invalid("logger: max-buffer-size option is only supported with 'mode=non-blocking'");
+    labelled('error parsing option max-buffer-size', () => parseBinarySize(buffer));
+  }
+  if (disabled) cacheDisabled(disabled);
+  for (const key of ['labels-regex', 'env-regex']) if (options[key]) parseExpression(options[key]);
+  if (options['tag']) checkTag(options['tag']);
+}
+
+function cacheDisabled(text: string): boolean {
+  try {
+    return parseBoolean(text);
+  } catch (cause) {
+    throw invalid(`invalid value for option cache-disabled: ${text}`, { cause });
+  }
+}
+
+/** Throws `invalid` for a driver there is not. An empty name is `json-file`. */
+function driverNamed(name: string): LogDriver {
+  const driver = Object.hasOwn(DRIVERS, name || 'json-file') ? DRIVERS[name || 'json-file'] : undefined;
+  if (driver === undefined) throw invalid(`logger: no log driver named '${name}' is registered`);
+  return driver;
+}
 
 /** Reads a `HostConfig.LogConfig`. An empty driver is `json-file`. Throws `invalid` with dockerd's texts. */
-export function parseLogConfig(driver: string, options: Readonly<Record<string, string>> = {}): LogConfig {
-  const name = LOG_DRIVERS.find((known) => known === (driver || 'json-file'));
-  if (name === undefined) throw invalid(`logger: no log driver named '${driver}' is registered`);
+export function parseLogConfig(name: string, options: LogOptions = {}, host: LogHost = {}): LogConfig {
+  const driver = driverNamed(name);
+  const named = name || 'json-file';
+  if (named === 'none') return { driver: named, options, readable: false };
+  checkCommon(options);
   for (const option of Object.keys(options))
-    if (!KNOWN[name].includes(option) && !COMMON.includes(option) && name !== 'none')
-      throw invalid(`unknown log opt '${option}' for ${name} log driver`);
-  if (name === 'none') return { driver: name };
-  const count = options['max-file'];
+    if (!driver.options.includes(option) && !COMMON.includes(option))
+      throw invalid(`unknown log opt '${option}' for ${named} log driver`);
+  driver.check?.(options);
+  const { createSink, limits } = driver;
   return {
-    driver: name,
-    limits: {
-      maxSize: sizeOption(options['max-size']),
-      maxFiles: count === undefined ? DEFAULT_LOG_LIMITS.maxFiles : parseCount(count),
-    },
+    driver: named,
+    options,
+    readable: createSink === undefined || !(options['cache-disabled'] && cacheDisabled(options['cache-disabled'])),
+    ...(limits ? { limits: limits(options) } : {}),
+    ...(createSink ? { createSink: (subject) => createSink(subject, options, host) } : {}),
   };
 }

@@ -58,15 +58,20 @@ test('the rotator keeps a growing log within its limits', async () => {
 });
 
 test('log options are read as dockerd reads them', () => {
-  assert.deepEqual(parseLogConfig(''), { driver: 'json-file', limits: DEFAULT_LOG_LIMITS });
+  assert.deepEqual(parseLogConfig(''), {
+    driver: 'json-file',
+    options: {},
+    readable: true,
+    limits: DEFAULT_LOG_LIMITS,
+  });
   assert.deepEqual(parseLogConfig('local', { 'max-size': '10m', 'max-file': '2' }).limits, {
     maxSize: 10_000_000,
     maxFiles: 2,
   });
-  assert.deepEqual(parseLogConfig('none'), { driver: 'none' });
+  assert.deepEqual(parseLogConfig('none'), { driver: 'none', options: {}, readable: false });
   assert.equal(parseLogConfig('json-file', { 'max-size': '-1' }).limits?.maxSize, Number.MAX_SAFE_INTEGER);
   for (const [driver, options] of [
-    ['syslog', {}],
+    ['splunk', {}],
     ['json-file', { 'max-sizes': '1' }],
     ['json-file', { 'max-size': 'big' }],
     ['json-file', { 'max-file': '0' }],

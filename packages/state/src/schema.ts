@@ -89,4 +89,10 @@ export const MIGRATIONS: readonly string[] = [
     subject TEXT NOT NULL, digest TEXT NOT NULL, doc TEXT NOT NULL, PRIMARY KEY (subject, digest)
   ) WITHOUT ROWID;
   `,
+  `
+  -- how much of a container's log its log driver has sent on: all before this byte of the file with this inode
+  CREATE TABLE log_deliveries (
+    container_id TEXT PRIMARY KEY, inode TEXT NOT NULL, offset INTEGER NOT NULL
+  ) WITHOUT ROWID;
+  `,
 ];
