@@ -8,10 +8,11 @@ const SOCK = { stream: 1, dgram: 2, nonblock: 0o4000, cloexec: 0o2000000 } as co
 const SOL_SOCKET = 1;
 const SO_REUSEADDR = 2;
 const IPPROTO_IPV6 = 41;
+const IPPROTO_SCTP = 132;
 const IPV6_V6ONLY = 26;
 
 export interface SocketSpec {
-  readonly type: 'udp' | 'tcp';
+  readonly type: 'udp' | 'tcp' | 'sctp';
   /** IPv4 or IPv6 address to bind. */
   readonly address: string;
   /** 0: the kernel chooses. */
@@ -24,7 +25,8 @@ const open = (spec: SocketSpec): number => {
   const { family, bytes } = inetAddress(spec.address, spec.port);
   const subject = `${spec.type} ${spec.address}:${spec.port}`;
   const type = (spec.type === 'udp' ? SOCK.dgram : SOCK.stream) | SOCK.nonblock | SOCK.cloexec;
-  const fd = check(c.socket(family, type, 0), 'socket', subject);
+  const protocol = spec.type === 'sctp' ? IPPROTO_SCTP : 0;
+  const fd = check(c.socket(family, type, protocol), 'socket', subject);
   try {
     const on = new Int32Array([1]);
     if (spec.type === 'tcp') check(c.setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, on, 4), 'setsockopt', subject);

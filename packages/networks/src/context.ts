@@ -7,7 +7,9 @@ import { type ResolvConf, readHostResolvConf } from './dns/resolv-conf.ts';
 import { type BridgeDriver, createBridgeDriver } from './drivers/bridge.ts';
 import { createHostDriver } from './drivers/host.ts';
 import { createNullDriver } from './drivers/null.ts';
+import { createVlanDriver } from './drivers/vlan.ts';
 import { createFirewall, createNoFirewall, type Firewall } from './firewall/firewall.ts';
+import { allElements } from './firewall/guard.ts';
 import { createHostTools, type HostTools } from './host-tools.ts';
 import { AddressAllocator } from './ipam/allocator.ts';
 import { DEFAULT_POOLS, validatePools } from './ipam/pools.ts';
@@ -31,6 +33,8 @@ export interface NetworkContext {
   readonly locks: KeyedLock;
   /** IDs of networks whose removal is under way: nobody connects to them any more. */
   readonly removing: Set<string>;
+  /** Work that goes on until shutdown. */
+  readonly running: DisposableStack;
   readonly logger: Logger;
   readonly emit: EmitEvent;
   readonly options: NetworkServiceOptions;
@@ -54,14 +58,29 @@ export function createContext(options: NetworkServiceOptions): NetworkContext {
   const host = options.host ?? createHostTools();
   const store = new NetworkStore(state);
   const allocator = new AddressAllocator(state);
-  const firewall = bridge.firewall === false ? createNoFirewall() : createFirewall(host, tableName(instance));
+  const firewall =
+    bridge.firewall === false
+      ? createNoFirewall()
+      : createFirewall(host, tableName(instance), () => allElements({ store }));
   const background = createBackground(logger);
   const netnsDirectory = join(options.execRoot, 'netns');
   const mark = createHash('sha256').update(instance).digest('hex').slice(0, 5);
   const newInterfaceName = (): string => `bv${mark}${randomBytes(4).toString('hex')}`;
-  const bridgeDriver = createBridgeDriver({ host, firewall, logger, defaultMtu: mtuSource(host, bridge) });
+  const bridgeDriver = createBridgeDriver({
+    host,
+    firewall,
+    logger,
+    forwardIpv6: bridge.ipForward !== false,
+    defaultMtu: mtuSource(host, bridge),
+  });
   const drivers = new Map<string, NetworkDriver>(
-    [bridgeDriver, createHostDriver(), createNullDriver()].map((driver) => [driver.name, driver]),
+    [
+      bridgeDriver,
+      createHostDriver(),
+      createNullDriver(),
+      createVlanDriver('macvlan', { host, networks: () => store.networks() }),
+      createVlanDriver('ipvlan', { host, networks: () => store.networks() }),
+    ].map((driver) => [driver.name, driver]),
   );
   const pool = createSandboxPool({
     logger,
@@ -71,7 +90,11 @@ export function createContext(options: NetworkServiceOptions): NetworkContext {
     bridge: bridgeDriver,
     allocator,
     background,
-    defaultNetwork: () => defaultNetwork(store),
+    defaultNetwork: () => {
+      const network = defaultNetwork(store);
+      // Ready made namespaces have IPv4 alone.
+      return network?.enableIPv6 === false ? network : undefined;
+    },
     newInterfaceName,
   });
   const hostResolvConf = (): ResolvConf => readHostResolvConf(options.resolvConfPath);
@@ -81,12 +104,13 @@ export function createContext(options: NetworkServiceOptions): NetworkContext {
     host,
     firewall,
     bridgeDriver,
-    ports: createPortHolder(logger),
+    ports: createPortHolder(host, logger),
     names: createNameServer({ host, logger }),
     pool,
     background,
     locks: new KeyedLock(),
     removing: new Set(),
+    running: new DisposableStack(),
     logger,
     emit: options.emit,
     options,

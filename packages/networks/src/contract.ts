@@ -58,12 +58,12 @@ export function networkDriverContract(name: string, make: () => Promise<DriverUn
       await using made = await make();
       const { network, endpoint } = records(made);
       await made.driver.create(network);
-      await made.driver.attach(network, made.netns ?? '/nonexistent', endpoint, { defaultRoute: true });
+      await made.driver.attach(network, made.netns ?? '/nonexistent', endpoint, { defaultRoutes: [4, 6] });
       await made.driver.route(network, made.netns ?? '/nonexistent', endpoint);
-      await made.driver.detach(network, endpoint);
-      await made.driver.detach(network, endpoint);
+      await made.driver.detach(network, endpoint, made.netns);
+      await made.driver.detach(network, endpoint, made.netns);
       await made.driver.attach(network, made.netns ?? '/nonexistent', endpoint);
-      await made.driver.detach(network, endpoint);
+      await made.driver.detach(network, endpoint, made.netns);
       await made.driver.remove(network);
     });
 

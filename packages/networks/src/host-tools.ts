@@ -4,12 +4,16 @@ import { dirname } from 'node:path';
 import { sleep } from '@berth/base';
 import {
   createNetns,
+  forgetConnectionsOf,
+  forgetDatagramsTo,
   inNetns,
   ipAddresses,
   ipBatch,
   ipRoutes,
   isMountPoint,
   nftApply,
+  nftChains,
+  nftGeneration,
   openSocketIn,
   removeNetns,
   waitForFileLock,
@@ -27,6 +31,17 @@ export interface HostTools {
   /** One nft transaction. */
   nft(script: string): Promise<void>;
   nftIn(netns: string, script: string): Promise<void>;
+  /** What others do to the ruleset shows here. Undefined in tools without a kernel. */
+  readonly ruleset?: {
+    /** Changes with every change anybody makes. */
+    generation(): number;
+    /** Each chain of an inet table with its number of rules and jumps to it; empty when there is no such table. */
+    chains(table: string): ReadonlyMap<string, number>;
+  };
+  /** The kernel forgets connections of an address that another container will have. Undefined in tools without a kernel. */
+  forgetConnectionsOf?(address: string): void;
+  /** The kernel forgets where datagrams to a port of the host went. */
+  forgetDatagramsTo?(port: number, family: 4 | 6): void;
   /** Makes a namespace that lives while `path` is mounted, loopback up. */
   createNetns(path: string): Promise<void>;
   /** Idempotent. */
@@ -53,8 +68,8 @@ export interface HostTools {
   /** `net/ipv4/ip_forward` in the daemon's namespace. Throws when the kernel has no such setting. */
   sysctl(name: string, value: string): Promise<void>;
   sysctlIn(netns: string, settings: Readonly<Record<string, string>>): Promise<void>;
-  /** Descriptor of a socket bound inside a namespace; the caller owns it. */
-  openSocketIn(netns: string, kind: 'udp' | 'tcp', address: string, port: number): Promise<number>;
+  /** Descriptor of a socket bound inside a namespace, undefined for the daemon's own; the caller owns it. */
+  openSocketIn(netns: string | undefined, kind: 'udp' | 'tcp' | 'sctp', address: string, port: number): Promise<number>;
 }
 
 /** One for the machine: whatever their roots, daemons share its routes. */
@@ -66,6 +81,9 @@ export function createHostTools(): HostTools {
     ipIn: (netns, lines) => ipBatch(lines, { netns }),
     nft: (script) => nftApply(script),
     nftIn: (netns, script) => nftApply(script, { netns }),
+    ruleset: { generation: nftGeneration, chains: nftChains },
+    forgetConnectionsOf,
+    forgetDatagramsTo,
     async createNetns(path) {
       await mkdir(dirname(path), { recursive: true });
       createNetns(path);

@@ -14,18 +14,29 @@ export interface NetworkDriver {
   readonly name: string;
   /** Whether networks of this driver have subnets and give out addresses. */
   readonly hasAddresses: boolean;
+  /**
+   * Refuses a network that cannot be, before anything of it is written, and says what its record has to hold besides.
+   * Throws `invalid`, `forbidden`.
+   */
+  check?(draft: NetworkRecord): Promise<Pick<Partial<NetworkRecord>, 'internal' | 'ownsParent'>>;
+  /** Whether the network has a gateway address of a family when none was asked for; default yes. */
+  allocatesGateway?(network: NetworkRecord, family: Family): boolean;
+  /** The gateway of its containers; by default the one of the subnet, and none on an internal network. */
+  gatewayOf?(network: NetworkRecord, family: Family): string | undefined;
   create(network: NetworkRecord): Promise<void>;
   remove(network: NetworkRecord): Promise<void>;
   attach(network: NetworkRecord, netns: string, endpoint: EndpointRecord, options?: AttachOptions): Promise<void>;
   /** Idempotent: a link that went with its namespace is no error. */
-  detach(network: NetworkRecord, endpoint: EndpointRecord): Promise<void>;
-  /** Makes an attached endpoint the one the namespace's default route goes through. */
-  route(network: NetworkRecord, netns: string, endpoint: EndpointRecord): Promise<void>;
+  detach(network: NetworkRecord, endpoint: EndpointRecord, netns?: string): Promise<void>;
+  /** Makes an attached endpoint the one the namespace's default routes go through; of both families unless told. */
+  route(network: NetworkRecord, netns: string, endpoint: EndpointRecord, families?: readonly Family[]): Promise<void>;
 }
 
+export type Family = 4 | 6;
+
 export interface AttachOptions {
-  /** Point the namespace's default route at this endpoint's gateway. */
-  readonly defaultRoute?: boolean;
+  /** Families whose default route goes by this endpoint. */
+  readonly defaultRoutes?: readonly Family[];
 }
 
 export interface NetworkRecord {
@@ -42,6 +53,8 @@ export interface NetworkRecord {
   readonly ipam: readonly IpamPool[];
   /** Created by the daemon itself (bridge, host, none): cannot be removed. */
   readonly predefined: boolean;
+  /** The network's parent interface was made for it, and goes with it. */
+  readonly ownsParent?: boolean;
   /** The subnet was asked for, not chosen: only then may containers ask for an address. */
   readonly subnetConfigured?: boolean;
 }
@@ -68,7 +81,10 @@ export interface PublishedPort {
   readonly containerPort: number;
   readonly protocol: 'tcp' | 'udp' | 'sctp';
   readonly hostIp: string;
+  /** 0: the port is reached by the container's own address, which the network routes. */
   readonly hostPort: number;
+  /** Trusted interfaces of the host reach the port by the container's own address as well. */
+  readonly direct?: boolean;
 }
 
 export interface EndpointRecord {
@@ -81,6 +97,8 @@ export interface EndpointRecord {
   readonly ipv6?: string;
   readonly gateway?: string;
   readonly gateway6?: string;
+  /** Further addresses of the interface, CIDR form. */
+  readonly linkLocal?: readonly string[];
   /** Interface name inside the namespace, `eth0`. */
   readonly interfaceName: string;
   readonly aliases: readonly string[];

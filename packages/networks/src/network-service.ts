@@ -98,6 +98,8 @@ export interface ConnectInput {
   readonly ipv4?: string;
   readonly ipv6?: string;
   readonly macAddress?: string;
+  /** Further addresses, of the link alone. */
+  readonly linkLocal?: readonly string[];
   readonly aliases?: readonly string[];
   /** Names this container answers to on user-defined networks: container name, ID prefix, hostname. */
   readonly dnsNames?: readonly string[];

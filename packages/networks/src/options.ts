@@ -14,6 +14,13 @@ export interface BridgeOptions {
   /** Range of the default bridge's subnet to give addresses from. */
   readonly fixedCidr?: string;
   readonly defaultGateway?: string;
+  /** The default bridge has IPv6 as well (`--ipv6`). */
+  readonly ipv6?: boolean;
+  /** IPv6 address and length of the default bridge. */
+  readonly bip6?: string;
+  /** The default bridge's IPv6 subnet or, with `bip6`, the range of it to give addresses from. */
+  readonly fixedCidrV6?: string;
+  readonly defaultGatewayV6?: string;
   /** Default: that of the interface of the default route, at most 1500. */
   readonly mtu?: number;
   /** Containers on the default bridge may speak to each other, default true. */

@@ -1,17 +1,20 @@
 import type { Logger } from '@berth/base';
-import { conflict } from '@berth/base';
+import { conflict, invalid } from '@berth/base';
 import type { Firewall } from '../firewall/firewall.ts';
 import { networkElements } from '../firewall/ruleset.ts';
 import type { HostTools } from '../host-tools.ts';
 import { macFor } from '../ipam/mac.ts';
-import type { AttachOptions, EndpointRecord, NetworkDriver, NetworkRecord } from '../network-driver.ts';
+import type { NetworkDriver, NetworkRecord } from '../network-driver.ts';
 import type { PreparedLink } from '../sandbox/sandbox-record.ts';
 import { type BridgeSettings, bridgeSettings } from './bridge-settings.ts';
+import { configureInside, routeLines } from './inside.ts';
 
 export interface BridgeDriverOptions {
   readonly host: HostTools;
   readonly firewall: Firewall;
   readonly logger: Logger;
+  /** Switch on IPv6 forwarding with the first network that has IPv6; default true. */
+  readonly forwardIpv6?: boolean;
   /** Packet size of networks that name none. */
   readonly defaultMtu: () => Promise<number>;
 }
@@ -31,7 +34,8 @@ interface Link {
   readonly macAddress: string;
 }
 
-export function createBridgeDriver({ host, firewall, logger, defaultMtu }: BridgeDriverOptions): BridgeDriver {
+export function createBridgeDriver(driverOptions: BridgeDriverOptions): BridgeDriver {
+  const { host, firewall, defaultMtu } = driverOptions;
   const pairLine = (netns: string, settings: BridgeSettings, link: Link, mtu: number): string[] => [
     `link add ${link.hostInterface} mtu ${mtu} type veth peer name ${link.interfaceName} mtu ${mtu} address ${link.macAddress} netns ${netns}`,
     `link set ${link.hostInterface} master ${settings.bridge} addrgenmode none up`,
@@ -44,12 +48,29 @@ export function createBridgeDriver({ host, firewall, logger, defaultMtu }: Bridg
     name: 'bridge',
     hasAddresses: true,
 
+    async check(draft) {
+      const { gatewayMode } = bridgeSettings(draft);
+      if (!draft.internal && (gatewayMode[4] === 'isolated' || gatewayMode[6] === 'isolated'))
+        throw invalid("gateway mode 'isolated' can only be used for an internal network");
+      return {};
+    },
+
+    allocatesGateway(network, family) {
+      const { gatewayMode, inhibitIpv4 } = bridgeSettings(network);
+      return gatewayMode[family] !== 'isolated' && !(family === 4 && inhibitIpv4 && network.internal);
+    },
+
+    gatewayOf(network, family) {
+      if (network.internal || bridgeSettings(network).gatewayMode[family] === 'isolated') return undefined;
+      return network.ipam.find(({ subnet }) => subnet.includes(':') === (family === 6))?.gateway;
+    },
+
     async create(network) {
       const settings = bridgeSettings(network);
       const existing = (await host.interfaces()).includes(settings.bridge);
       if (settings.external && !existing) throw conflict(`bridge ${settings.bridge} does not exist`);
       if (!settings.external) await host.ip(bridgeLines(network, settings, existing, await mtuOf(settings)));
-      await bridgeSysctls(host, network, settings.bridge, logger);
+      await bridgeSysctls(driverOptions, network, settings.bridge);
       await firewall.add(networkElements(network));
     },
 
@@ -67,8 +88,7 @@ export function createBridgeDriver({ host, firewall, logger, defaultMtu }: Bridg
       const mtu = await mtuOf(settings);
       await host.ip(pairLine(netns, settings, { ...endpoint, hostInterface }, mtu));
       try {
-        if (endpoint.ipv6 === undefined) await withoutIpv6(host, netns, endpoint.interfaceName);
-        await host.ipIn(netns, insideLines(network, endpoint, options));
+        await configureInside(host, netns, network, endpoint, options);
         await host.untilForwarding?.([hostInterface]);
       } catch (error) {
         await host.ip([`link del ${hostInterface}`]).catch(() => undefined);
@@ -84,8 +104,8 @@ export function createBridgeDriver({ host, firewall, logger, defaultMtu }: Bridg
       });
     },
 
-    async route(network, netns, endpoint) {
-      const lines = routeLines(network, endpoint);
+    async route(network, netns, endpoint, families = [4, 6]) {
+      const lines = routeLines(network, endpoint, families);
       if (lines.length > 0) await host.ipIn(netns, lines);
     },
 
@@ -97,39 +117,20 @@ export function createBridgeDriver({ host, firewall, logger, defaultMtu }: Bridg
       );
       const gateway = network.ipam[0]?.gateway;
       for (const { netns, link } of links) {
-        await withoutIpv6(host, netns, 'eth0');
         const endpoint = { interfaceName: 'eth0', ipv4: link.ipv4, ...(gateway === undefined ? {} : { gateway }) };
-        await host.ipIn(netns, insideLines(network, endpoint, { defaultRoute: true }));
+        await configureInside(host, netns, network, endpoint, { defaultRoutes: [4] });
       }
       await host.untilForwarding?.(links.map(({ link }) => link.hostInterface));
     },
   };
 }
 
-type Addressed = Pick<EndpointRecord, 'interfaceName' | 'ipv4' | 'ipv6' | 'gateway' | 'gateway6'>;
-
-function insideLines(network: NetworkRecord, endpoint: Addressed, options: AttachOptions): string[] {
-  const dev = endpoint.interfaceName;
-  return [
-    'link set lo up',
-    ...(endpoint.ipv4 === undefined ? [] : [`addr add ${endpoint.ipv4} broadcast + dev ${dev}`]),
-    ...(endpoint.ipv6 === undefined ? [] : [`addr add ${endpoint.ipv6} dev ${dev} nodad`]),
-    `link set ${dev} up`,
-    ...(options.defaultRoute === true ? routeLines(network, endpoint) : []),
-  ];
-}
-
-function routeLines(network: NetworkRecord, { interfaceName, gateway, gateway6 }: Addressed): string[] {
-  if (network.internal) return [];
-  return [
-    ...(gateway === undefined ? [] : [`route replace default via ${gateway} dev ${interfaceName}`]),
-    ...(gateway6 === undefined ? [] : [`route replace default via ${gateway6} dev ${interfaceName}`]),
-  ];
-}
-
-function bridgeLines(network: NetworkRecord, { bridge }: BridgeSettings, existing: boolean, mtu: number): string[] {
+function bridgeLines(network: NetworkRecord, settings: BridgeSettings, existing: boolean, mtu: number): string[] {
+  const { bridge, gatewayMode, inhibitIpv4 } = settings;
+  const isOurs = (gateway: string): boolean =>
+    gateway.includes(':') ? gatewayMode[6] !== 'isolated' : gatewayMode[4] !== 'isolated' && !inhibitIpv4;
   const gateways = network.ipam.flatMap(({ subnet, gateway }) =>
-    gateway === undefined ? [] : [`${gateway}/${subnet.split('/')[1]}`],
+    gateway === undefined || !isOurs(gateway) ? [] : [`${gateway}/${subnet.split('/')[1]}`],
   );
   const address = existing ? '' : ` address ${macFor(gateways.find((g) => !g.includes(':')))}`;
   return [
@@ -141,18 +142,21 @@ function bridgeLines(network: NetworkRecord, { bridge }: BridgeSettings, existin
   ];
 }
 
-async function bridgeSysctls(host: HostTools, network: NetworkRecord, bridge: string, logger: Logger): Promise<void> {
+async function bridgeSysctls(
+  { host, logger, forwardIpv6 = true }: BridgeDriverOptions,
+  network: NetworkRecord,
+  bridge: string,
+): Promise<void> {
   const settings: Record<string, string> = {
     [`net/ipv4/conf/${bridge}/route_localnet`]: '1',
     [`net/ipv6/conf/${bridge}/${network.enableIPv6 ? 'accept_ra' : 'disable_ipv6'}`]: network.enableIPv6 ? '0' : '1',
   };
+  if (network.enableIPv6 && forwardIpv6) {
+    settings['net/ipv6/conf/default/forwarding'] = '1';
+    settings['net/ipv6/conf/all/forwarding'] = '1';
+  }
   for (const [name, value] of Object.entries(settings))
     await host
       .sysctl(name, value)
       .catch((error: unknown) => logger.warn('cannot set kernel parameter', { name, error }));
-}
-
-async function withoutIpv6(host: HostTools, netns: string, device: string): Promise<void> {
-  // A kernel without IPv6 has no such file, and nothing to switch off.
-  await host.sysctlIn(netns, { [`net/ipv6/conf/${device}/disable_ipv6`]: '1' }).catch(() => undefined);
 }

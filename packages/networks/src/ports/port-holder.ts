@@ -1,6 +1,8 @@
 import { createSocket, type Socket as UdpSocket } from 'node:dgram';
+import { closeSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { errnoOf, type Logger } from '@berth/base';
+import type { HostTools } from '../host-tools.ts';
 import type { PublishedPort } from '../network-driver.ts';
 
 /**
@@ -20,11 +22,11 @@ type Held = () => Promise<void>;
 
 const keyOf = (port: PublishedPort): string => `${port.protocol} ${port.hostIp} ${port.hostPort}`;
 
-export function createPortHolder(logger: Logger): PortHolder {
+export function createPortHolder(host: Pick<HostTools, 'openSocketIn'>, logger: Logger): PortHolder {
   const held = new Map<string, Held>();
   return {
     async hold(port, relayTo) {
-      const release = await bind(port, relayTo, logger);
+      const release = await bind(port, relayTo, host, logger);
       held.set(keyOf(port), release);
     },
     async release(port) {
@@ -41,11 +43,21 @@ export function createPortHolder(logger: Logger): PortHolder {
   };
 }
 
-function bind(port: PublishedPort, relayTo: string | undefined, logger: Logger): Promise<Held> {
+function bind(
+  port: PublishedPort,
+  relayTo: string | undefined,
+  host: Pick<HostTools, 'openSocketIn'>,
+  logger: Logger,
+): Promise<Held> {
   if (port.protocol === 'tcp') return bindTcp(port, relayTo, logger);
   if (port.protocol === 'udp') return bindUdp(port);
-  // Node has no SCTP sockets; two daemons' records are all that is checked.
-  return Promise.resolve(() => Promise.resolve());
+  return bindSctp(port, host);
+}
+
+/** Node has no SCTP sockets: one that nobody accepts from keeps the port. */
+async function bindSctp(port: PublishedPort, host: Pick<HostTools, 'openSocketIn'>): Promise<Held> {
+  const fd = await host.openSocketIn(undefined, 'sctp', port.hostIp, port.hostPort);
+  return async () => closeSync(fd);
 }
 
 function bindTcp(port: PublishedPort, relayTo: string | undefined, logger: Logger): Promise<Held> {
@@ -105,6 +117,7 @@ export function bindErrorText(error: unknown): string {
     EADDRINUSE: 'address already in use',
     EACCES: 'permission denied',
     EADDRNOTAVAIL: 'cannot assign requested address',
+    EPROTONOSUPPORT: 'protocol not supported',
     EAFNOSUPPORT: 'address family not supported by protocol',
   };
   return words[errnoOf(error) ?? ''] ?? String(error instanceof Error ? error.message : error);

@@ -21,9 +21,57 @@ export async function publish(
   const endpoints = store.endpointsOf(containerId);
   const endpoint = gatewayEndpoint(endpoints, (id) => store.network(id)) ?? endpoints[0];
   if (!endpoint) throw notFound(`container ${containerId} is not connected to any network`);
+  const sandbox = store.sandbox(containerId);
+  if (sandbox && ports.length > 0) store.putSandbox({ ...sandbox, ports: [...(sandbox.ports ?? []), ...ports] });
   // As with dockerd, ports of a container without a way to the outside are not published.
-  if (endpoint.gateway === undefined && endpoint.gateway6 === undefined) return endpoint;
+  if (!publishes(context, endpoint)) return endpoint;
   return publishHeld(context, endpoint, ports);
+}
+
+/** Only bridges publish: on a network that others carry, a container is reached by its own address. */
+function publishes({ store }: NetworkContext, endpoint: EndpointRecord): boolean {
+  const network = store.network(endpoint.networkId);
+  return network?.driver === 'bridge' && (endpoint.gateway !== undefined || endpoint.gateway6 !== undefined);
+}
+
+/**
+ * Brings the ports of a container to the endpoint that has the default route now, the same ones where they were
+ * published before. For callers that hold the sandbox's lock.
+ */
+export async function movePorts(
+  context: NetworkContext,
+  containerId: string,
+  left: readonly PublishedPort[] = [],
+): Promise<void> {
+  const { store } = context;
+  const endpoints = store.endpointsOf(containerId);
+  const gateway = gatewayEndpoint(endpoints, (id) => store.network(id));
+  const others = endpoints.filter(({ id, published }) => id !== gateway?.id && published.length > 0);
+  const before = [...left, ...others.flatMap(({ published }) => published)];
+  for (const other of others) await unpublish(context, other);
+  if (!gateway || gateway.published.length > 0 || !publishes(context, gateway)) return;
+  const asked = store.sandbox(containerId)?.ports ?? [];
+  if (asked.length > 0) await publishHeld(context, gateway, asked.map(keepingPort(before)));
+}
+
+/** A port that was left to chance stays what chance made it. */
+function keepingPort(before: readonly PublishedPort[]): (asked: PortBinding) => PortBinding {
+  const rest = [...before];
+  return (asked) => {
+    const at = rest.findIndex(
+      ({ containerPort, protocol, hostPort }) =>
+        hostPort !== 0 &&
+        containerPort === asked.containerPort &&
+        protocol === asked.protocol &&
+        (!asked.hostPort || (hostPort >= asked.hostPort && hostPort <= (asked.hostPortEnd ?? asked.hostPort))),
+    );
+    const [found] = at < 0 ? [] : rest.splice(at, 1);
+    if (!found) return asked;
+    const same = rest.findIndex((port) => port.hostPort === found.hostPort && port.protocol === found.protocol);
+    if (same >= 0) rest.splice(same, 1);
+    const { hostPortEnd: _range, ...binding } = asked;
+    return { ...binding, hostPort: found.hostPort };
+  };
 }
 
 /** For callers that hold the sandbox's lock. */
@@ -35,14 +83,21 @@ export async function publishHeld(
   if (ports.length === 0) return endpoint;
   using _ports = await context.locks.acquire(LOCK);
   const taken: PublishedPort[] = [];
+  const index = new PortIndex(context.store.endpoints().flatMap(({ published }) => published));
   try {
-    for (const port of ports) taken.push(...(await reserve(context, endpoint, port, taken)));
+    for (const port of ports)
+      for (const got of await reserve(context, endpoint, port, index)) {
+        taken.push(got);
+        index.add(got);
+      }
     const added = { ...endpoint, published: taken };
     await context.firewall.add(portElements(added));
+    for (const port of taken) forgetDatagrams(context, port);
     const published = { ...endpoint, published: [...endpoint.published, ...taken] };
     context.store.putEndpoint(published);
     return published;
   } catch (error) {
+    await context.firewall.remove(portElements({ ...endpoint, published: taken }));
     for (const port of taken) await context.ports.release(port);
     const name = endpoint.dnsNames[0] ?? endpoint.containerId.slice(0, 12);
     throw new EngineError(
@@ -72,26 +127,58 @@ export function unpublishLater(context: NetworkContext, endpoint: EndpointRecord
 
 async function withdraw(context: NetworkContext, endpoint: EndpointRecord): Promise<void> {
   await context.firewall.remove(portElements(endpoint));
-  for (const port of endpoint.published) await context.ports.release(port);
+  for (const port of endpoint.published) {
+    await context.ports.release(port);
+    forgetDatagrams(context, port);
+  }
+}
+
+/** The address will be another container's: whoever is connected to it must not reach that one. */
+export function forgetConnections({ host, logger }: NetworkContext, { ipv4, ipv6 }: EndpointRecord): void {
+  for (const cidr of [ipv4, ipv6])
+    try {
+      if (cidr !== undefined) host.forgetConnectionsOf?.(cidr.split('/')[0] ?? cidr);
+    } catch (error) {
+      logger.debug('connections of an address cannot be forgotten', { address: cidr, error });
+    }
+}
+
+/** A sender of datagrams that never pauses would go on reaching what the port led to before. */
+function forgetDatagrams({ host, logger }: NetworkContext, { protocol, hostPort, hostIp }: PublishedPort): void {
+  if (protocol !== 'udp' || hostPort === 0) return;
+  try {
+    host.forgetDatagramsTo?.(hostPort, hostIp.includes(':') ? 6 : 4);
+  } catch (error) {
+    logger.debug('connections of a port cannot be forgotten', { port: hostPort, error });
+  }
 }
 
 async function reserve(
   context: NetworkContext,
   endpoint: EndpointRecord,
   binding: PortBinding,
-  taken: readonly PublishedPort[],
+  index: PortIndex,
 ): Promise<readonly PublishedPort[]> {
   checkBinding(binding);
-  const hostIps = hostAddresses(context, endpoint, binding);
+  const { direct, translated } = gatewayModes(context, endpoint);
+  const opened = routedPorts(endpoint, binding, translated);
+  const hostIps = hostAddresses(context, endpoint, binding).filter((ip) => translated[ip.includes(':') ? 6 : 4]);
+  if (hostIps.length === 0) return opened;
   let failure: unknown;
   for (const hostPort of candidates(binding)) {
     const got: PublishedPort[] = [];
     try {
       for (const hostIp of hostIps) {
-        const port = { containerPort: binding.containerPort, protocol: binding.protocol, hostIp, hostPort };
-        if (await reserveOne(context, endpoint, port, taken, hostIps.length > 1)) got.push(port);
+        const port: PublishedPort = {
+          containerPort: binding.containerPort,
+          protocol: binding.protocol,
+          hostIp,
+          hostPort,
+          ...(direct ? { direct } : {}),
+        };
+        if (await reserveOne(context, endpoint, { port, binding, implied: hostIps.length > 1 }, index)) got.push(port);
       }
-      return got;
+      return [...got, ...opened];
     } catch (error) {
       for (const port of got) await context.ports.release(port);
       failure ??= error;
@@ -101,18 +188,23 @@ async function reserve(
   throw failure ?? conflict('no host port is free');
 }
 
+interface Wanted {
+  readonly port: PublishedPort;
+  readonly binding: PortBinding;
+  /** The address was not asked for: it need not exist on this host. */
+  readonly implied: boolean;
+}
+
 /** False when an address that was not asked for does not exist on this host. */
 async function reserveOne(
   context: NetworkContext,
   endpoint: EndpointRecord,
-  port: PublishedPort,
-  taken: readonly PublishedPort[],
-  implied: boolean,
+  { port, binding, implied }: Wanted,
+  index: PortIndex,
 ): Promise<boolean> {
-  const shown = port.hostIp.includes(':') ? `[${port.hostIp}]` : port.hostIp;
-  const known = [...taken, ...context.store.endpoints().flatMap(({ published }) => published)];
-  if (known.some((other) => collides(other, port)))
-    throw conflict(`Bind for ${shown}:${port.hostPort} failed: port is already allocated`);
+  const shown = bracketed(port.hostIp);
+  const holder = index.holder(port);
+  if (holder !== undefined) throw conflict(`Bind for ${holder}:${port.hostPort} failed: port is already allocated`);
   const family = port.hostIp.includes(':') ? endpoint.ipv6 : endpoint.ipv4;
   const target = (family ?? endpoint.ipv4 ?? endpoint.ipv6)?.split('/')[0];
   try {
@@ -121,22 +213,75 @@ async function reserveOne(
   } catch (error) {
     if (implied && port.hostIp === '::' && errnoOf(error) !== 'EADDRINUSE') return false;
     const kind = errnoOf(error) === 'EADDRINUSE' ? 'conflict' : 'invalid';
-    const to = `${target?.includes(':') ? `[${target}]` : target}:${port.containerPort}/${port.protocol}`;
-    throw new EngineError(
-      kind,
-      `failed to bind host port for ${shown}:${port.hostPort}:${to}: ${bindErrorText(error)}`,
-      {
-        cause: error,
-      },
-    );
+    const to = `${bracketed(target ?? '')}:${port.containerPort}/${port.protocol}`;
+    const { hostPort, hostPortEnd } = binding;
+    const asked = `${hostPort || ''}${hostPortEnd !== undefined && hostPortEnd !== hostPort ? `-${hostPortEnd}` : ''}`;
+    const chosen = hostPortEnd !== undefined && hostPortEnd !== hostPort ? `host port ${port.hostPort}` : 'host port';
+    const what = errnoOf(error) === 'EPROTONOSUPPORT' ? 'create socket for userland proxy' : `bind ${chosen}`;
+    throw new EngineError(kind, `failed to ${what} for ${shown}:${asked}:${to}: ${bindErrorText(error)}`, {
+      cause: error,
+    });
   }
 }
 
-function collides(a: PublishedPort, b: PublishedPort): boolean {
-  if (a.protocol !== b.protocol || a.hostPort !== b.hostPort) return false;
-  if (a.hostIp.includes(':') !== b.hostIp.includes(':')) return false;
-  return a.hostIp === b.hostIp || [a.hostIp, b.hostIp].some((ip) => ip === '0.0.0.0' || ip === '::');
+const bracketed = (ip: string): string => (ip.includes(':') ? `[${ip}]` : ip);
+
+/** Whether the endpoint's network translates ports, by family, and whether somebody reaches them untranslated as well. */
+function gatewayModes(
+  { store }: NetworkContext,
+  endpoint: EndpointRecord,
+): { readonly direct: boolean; readonly translated: { readonly 4: boolean; readonly 6: boolean } } {
+  const network = store.network(endpoint.networkId);
+  if (network?.driver !== 'bridge') return { direct: false, translated: { 4: true, 6: true } };
+  const { gatewayMode, trustedInterfaces } = bridgeSettings(network);
+  return {
+    direct: trustedInterfaces.length > 0,
+    // Without IPv6 of its own the container is reached at the host's IPv6 addresses as it is at the IPv4 ones.
+    translated: {
+      4: gatewayMode[4] !== 'routed',
+      6: gatewayMode[endpoint.ipv6 === undefined ? 4 : 6] !== 'routed',
+    },
+  };
 }
+
+/** What a binding opens on a routed network: the container's own port, by family, whatever host address was asked for. */
+function routedPorts(
+  endpoint: EndpointRecord,
+  { containerPort, protocol, hostIp }: PortBinding,
+  translated: { readonly 4: boolean; readonly 6: boolean },
+): readonly PublishedPort[] {
+  const asked = (family: 4 | 6): boolean => !hostIp || hostIp.includes(':') === (family === 6);
+  return [
+    ...(endpoint.ipv4 !== undefined && !translated[4] && asked(4) ? ['0.0.0.0'] : []),
+    ...(endpoint.ipv6 !== undefined && !translated[6] && asked(6) ? ['::'] : []),
+  ].map((each) => ({ containerPort, protocol, hostIp: each, hostPort: 0 }));
+}
+
+/** Who has which port of the host, asked once for each of hundreds of ports. */
+class PortIndex {
+  readonly #byPort = new Map<string, Set<string>>();
+
+  constructor(ports: readonly PublishedPort[]) {
+    for (const port of ports) this.add(port);
+  }
+
+  add(port: PublishedPort): void {
+    if (port.hostPort === 0) return;
+    const key = keyOf(port);
+    this.#byPort.set(key, (this.#byPort.get(key) ?? new Set()).add(port.hostIp));
+  }
+
+  /** The address that has the port in a way that excludes another from having it. */
+  holder(port: PublishedPort): string | undefined {
+    const every = port.hostIp.includes(':') ? '::' : '0.0.0.0';
+    const family = [...(this.#byPort.get(keyOf(port)) ?? [])].filter(
+      (ip) => ip.includes(':') === port.hostIp.includes(':'),
+    );
+    return family.find((ip) => ip === port.hostIp || ip === every || port.hostIp === every);
+  }
+}
+
+const keyOf = ({ protocol, hostPort }: PublishedPort): string => `${protocol} ${hostPort}`;
 
 function checkBinding({ containerPort, hostPort = 0, hostPortEnd, hostIp, protocol }: PortBinding): void {
   const isPort = (port: number): boolean => Number.isInteger(port) && port >= 0 && port <= 65535;

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { NetworkContext } from '../context.ts';
-import { unpublishLater } from '../ports/publish.ts';
+import { forgetConnections, unpublishLater } from '../ports/publish.ts';
 
 export async function closeSandbox(context: NetworkContext, containerId: string): Promise<void> {
   using _held = await context.locks.acquire(`sandbox:${containerId}`);
@@ -26,6 +26,9 @@ export function closeHeld(context: NetworkContext, containerId: string): void {
   });
   names.stop(containerId);
   for (const endpoint of endpoints) unpublishLater(context, endpoint);
+  context.background.run('forgetting connections', async () => {
+    for (const endpoint of endpoints) forgetConnections(context, endpoint);
+  });
   const { netns } = record ?? {};
   if (netns !== undefined)
     context.background.run('removing a network namespace', () => host.removeNetns(join(context.netnsDirectory, netns)));

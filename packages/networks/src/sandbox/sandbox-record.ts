@@ -1,3 +1,5 @@
+import type { PortBinding } from '../network-driver.ts';
+
 /** What must be known of a sandbox after a daemon restart. */
 export interface SandboxRecord {
   readonly containerId: string;
@@ -13,6 +15,8 @@ export interface SandboxRecord {
   readonly expectsNames?: boolean;
   /** Set while the namespace still has the ready made interface of the default bridge that no endpoint took yet. */
   readonly prepared?: PreparedLink;
+  /** Ports asked to be published; they follow the default route from network to network. */
+  readonly ports?: readonly PortBinding[];
   /** Port on 127.0.0.11 in the namespace where the name server listens, once it does. */
   readonly dnsPort?: number;
 }

@@ -2,10 +2,12 @@ import { type CallOptions, conflict, forbidden, invalid, isKind, notFound, rando
 import { defaultNetwork, type NetworkContext } from '../context.ts';
 import { NAME_SERVER_ADDRESS } from '../dns/name-server.ts';
 import { bridgeSettings } from '../drivers/bridge-settings.ts';
+import { ENDPOINT_OPTIONS } from '../drivers/inside.ts';
 import { macFor, parseMac } from '../ipam/mac.ts';
 import type { EndpointRecord, NetworkRecord } from '../network-driver.ts';
 import type { ConnectInput } from '../network-service.ts';
-import { gatewayEndpoint } from '../sandbox/gateway.ts';
+import { movePorts } from '../ports/publish.ts';
+import { routedFamilies } from '../sandbox/gateway.ts';
 import { netnsPathOf } from '../sandbox/open.ts';
 import { resolvConfOf, upstreamServers } from '../sandbox/resolv.ts';
 import type { PreparedLink, SandboxRecord } from '../sandbox/sandbox-record.ts';
@@ -26,8 +28,9 @@ export async function connect(
   try {
     await attach(context, sandbox, network, endpoint, prepared);
     await startNames(context, containerId);
+    await movePorts(context, containerId);
   } catch (error) {
-    await undo(context, network, endpoint);
+    await undo(context, sandbox, network, endpoint);
     throw error;
   }
   context.emit('network', 'connect', network.id, { container: containerId, name: network.name, type: network.driver });
@@ -79,7 +82,9 @@ function usablePrepared(
   input: ConnectInput,
 ): PreparedLink | undefined {
   const isDefault = network.id === defaultNetwork(context.store)?.id;
-  return isDefault && input.macAddress === undefined ? sandbox.prepared : undefined;
+  const own = Object.values(ENDPOINT_OPTIONS).some((option) => input.driverOptions?.[option] !== undefined);
+  const plain = input.macAddress === undefined && input.linkLocal === undefined && !own;
+  return isDefault && plain ? sandbox.prepared : undefined;
 }
 
 /** Writes the endpoint with its addresses, in one transaction; a sandbox's ready made interface is used or given up. */
@@ -152,11 +157,10 @@ function describe(
   input: ConnectInput,
   { id, ipv4, ipv6, mac, prepared }: Identity,
 ): EndpointRecord {
-  const gatewayOf = (family: 4 | 6): string | undefined =>
-    network.ipam.find(({ subnet }) => subnet.includes(':') === (family === 6))?.gateway;
-  const gateway = ipv4 === undefined || network.internal ? undefined : gatewayOf(4);
-  const gateway6 = ipv6 === undefined || network.internal ? undefined : gatewayOf(6);
-  const linked = context.driver(network.driver).hasAddresses;
+  const driver = context.driver(network.driver);
+  const gateway = ipv4 === undefined ? undefined : driver.gatewayOf?.(network, 4);
+  const gateway6 = ipv6 === undefined ? undefined : driver.gatewayOf?.(network, 6);
+  const linked = driver.hasAddresses;
   return {
     id,
     networkId: network.id,
@@ -166,19 +170,39 @@ function describe(
     ...(ipv6 === undefined ? {} : { ipv6 }),
     ...(gateway === undefined ? {} : { gateway }),
     ...(gateway6 === undefined ? {} : { gateway6 }),
-    interfaceName: linked ? freeInterface(context, sandbox.containerId, bridgeSettings(network).interfacePrefix) : '',
+    ...(input.linkLocal === undefined ? {} : { linkLocal: input.linkLocal.map(linkLocalCidr) }),
+    interfaceName: linked ? interfaceFor(context, sandbox.containerId, network, input) : '',
     aliases: input.aliases ?? [],
     dnsNames: input.dnsNames ?? [],
     published: [],
-    ...(linked ? { hostInterface: prepared?.hostInterface ?? context.newInterfaceName() } : {}),
+    ...(network.driver === 'bridge' ? { hostInterface: prepared?.hostInterface ?? context.newInterfaceName() } : {}),
     ...(input.gatewayPriority === undefined ? {} : { gatewayPriority: input.gatewayPriority }),
     ...(input.links === undefined ? {} : { links: input.links }),
     ...(input.driverOptions === undefined ? {} : { driverOptions: input.driverOptions }),
   };
 }
 
-function freeInterface({ store }: NetworkContext, containerId: string, prefix: string): string {
+/** Link-local networks have one length each, whatever addresses are asked for. */
+function linkLocalCidr(address: string): string {
+  return `${address}/${address.includes(':') ? 64 : 16}`;
+}
+
+/** The name asked for, else the first free one with the network's prefix. Throws `invalid` and `conflict`. */
+function interfaceFor(
+  { store }: NetworkContext,
+  containerId: string,
+  network: NetworkRecord,
+  { driverOptions }: ConnectInput,
+): string {
   const used = new Set(store.endpointsOf(containerId).map(({ interfaceName }) => interfaceName));
+  const asked = driverOptions?.[ENDPOINT_OPTIONS.interfaceName];
+  if (asked !== undefined && asked !== '') {
+    if (asked.length > 15 || !/^[A-Za-z0-9_.-]+$/.test(asked) || ['.', '..', 'lo'].includes(asked))
+      throw invalid(`invalid interface name "${asked}"`);
+    if (used.has(asked)) throw conflict(`interface name ${asked} is already used by another network of the container`);
+    return asked;
+  }
+  const prefix = bridgeSettings(network).interfacePrefix;
   for (let i = 0; ; i++) if (!used.has(`${prefix}${i}`)) return `${prefix}${i}`;
 }
 
@@ -195,18 +219,24 @@ async function attach(
   const first = context.store.endpointsOf(sandbox.containerId).length === 1;
   if (prepared && onlyIpv4 && first && !network.internal && endpoint.interfaceName === 'eth0') return;
   if (prepared) await context.host.ip([`link del ${prepared.hostInterface}`]);
-  const gateway = gatewayEndpoint(context.store.endpointsOf(sandbox.containerId), (id) => context.store.network(id));
-  await context.driver(network.driver).attach(network, netns, endpoint, { defaultRoute: gateway?.id === endpoint.id });
+  const endpoints = context.store.endpointsOf(sandbox.containerId);
+  const defaultRoutes = routedFamilies(endpoint, endpoints, (id) => context.store.network(id));
+  await context.driver(network.driver).attach(network, netns, endpoint, { defaultRoutes });
 }
 
-async function undo(context: NetworkContext, network: NetworkRecord, endpoint: EndpointRecord): Promise<void> {
+async function undo(
+  context: NetworkContext,
+  sandbox: SandboxRecord,
+  network: NetworkRecord,
+  endpoint: EndpointRecord,
+): Promise<void> {
   context.store.state.transaction(() => {
     context.allocator.release(endpoint.id);
     context.store.deleteEndpoint(endpoint.id);
   });
   await context
     .driver(network.driver)
-    .detach(network, endpoint)
+    .detach(network, endpoint, netnsPathOf(context, sandbox))
     .catch(() => undefined);
 }
 

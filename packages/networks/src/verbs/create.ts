@@ -18,10 +18,17 @@ export async function createNetwork(
   using _held = await context.locks.acquire('networks', { signal });
   if (store.networks().some(({ name }) => name === input.name))
     throw conflict(`network with name ${input.name} already exists`);
-  const draft = draftOf(input);
+  const given = draftOf(input);
+  const draft: NetworkRecord = { ...given, ...(await driver.check?.(given)) };
   using _subnets = await context.host.lockSubnets?.();
   await checkBridge(context, draft);
-  const ipam = await planAddresses(context, { ...draft, pools: input.ipam ?? [] });
+  const ipam = await planAddresses(context, {
+    ...draft,
+    pools: input.ipam ?? [],
+    ...(driver.allocatesGateway
+      ? { gateways: ([4, 6] as const).filter((f) => driver.allocatesGateway?.(draft, f)) }
+      : {}),
+  });
   throwIfAborted(signal);
   const network: NetworkRecord = { ...draft, ipam };
   store.state.transaction(() => {

@@ -34,14 +34,22 @@ async function ensureBridge(context: NetworkContext): Promise<void> {
     ...(bridge.mtu === undefined ? {} : { [BRIDGE_OPTIONS.mtu]: String(bridge.mtu) }),
     ...(bridge.external === true ? { [BRIDGE_OPTIONS.external]: 'true' } : {}),
   };
-  const asked = await askedPool(context, bridge.name);
-  if (before && (await mayStay(context, before, asked, bridge.name))) {
+  const enableIPv6 = bridge.ipv6 === true;
+  const asked = [await askedPool(context, bridge.name), askedPool6(context)].filter((pool) => pool !== undefined);
+  if (before && before.enableIPv6 === enableIPv6 && (await mayStay(context, before, asked, bridge.name))) {
     store.putNetwork({ ...before, options });
     return;
   }
   if (before) await drop(context, before);
-  const ipam = asked ? [asked] : await planAddresses(context, { enableIPv4: true, enableIPv6: false, pools: [] });
-  const network = predefined(context, 'bridge', 'bridge', options, ipam);
+  const missing = await planAddresses(context, {
+    enableIPv4: !asked.some(({ subnet }) => !subnet.includes(':')),
+    enableIPv6: enableIPv6 && !asked.some(({ subnet }) => subnet.includes(':')),
+    pools: [],
+  });
+  const ipam = [...asked, ...missing].toSorted(
+    (a, b) => Number(a.subnet.includes(':')) - Number(b.subnet.includes(':')),
+  );
+  const network = { ...predefined(context, 'bridge', 'bridge', options, ipam), enableIPv6 };
   store.state.transaction(() => {
     store.putNetwork(network);
     allocator.reserve(network.id, ipam);
@@ -50,36 +58,49 @@ async function ensureBridge(context: NetworkContext): Promise<void> {
 
 async function askedPool({ bridge, host }: NetworkContext, name: string): Promise<IpamPool | undefined> {
   const own = bridge.bip ?? (bridge.external === true ? await host.addressOf(name) : undefined);
+  if (own === undefined && bridge.external === true) throw invalid(`bridge ${name} has no IPv4 address`);
+  return poolFrom(own, bridge.fixedCidr, bridge.defaultGateway, 'fixed-cidr');
+}
+
+function askedPool6({ bridge }: NetworkContext): IpamPool | undefined {
+  if (bridge.ipv6 !== true) return undefined;
+  return poolFrom(bridge.bip6, bridge.fixedCidrV6, bridge.defaultGatewayV6, 'fixed-cidr-v6');
+}
+
+/** A bridge's subnet from its own address, or from the range its containers are to have alone. */
+function poolFrom(
+  own: string | undefined,
+  fixed: string | undefined,
+  gateway: string | undefined,
+  what: string,
+): IpamPool | undefined {
   if (own === undefined) {
-    if (bridge.external === true) throw invalid(`bridge ${name} has no IPv4 address`);
-    if (bridge.fixedCidr === undefined) return undefined;
-    const range = parseCidr(bridge.fixedCidr, 'fixed-cidr');
-    return checkPool(range, bridge.defaultGateway === undefined ? {} : { gateway: bridge.defaultGateway });
+    if (fixed === undefined) return undefined;
+    return checkPool(parseCidr(fixed, what), gateway === undefined ? {} : { gateway });
   }
   const ip = parseIp(own.split('/')[0] ?? '');
   const subnet = tryParseCidr(own);
   if (!ip || !subnet)
     throw invalid(`invalid bridge address ${own}: an address with its length, as 10.5.0.1/16, is needed`);
-  return checkPool(subnet, {
-    gateway: formatIp(ip),
-    ...(bridge.fixedCidr === undefined ? {} : { ipRange: bridge.fixedCidr }),
-  });
+  return checkPool(subnet, { gateway: formatIp(ip), ...(fixed === undefined ? {} : { ipRange: fixed }) });
 }
 
 /** The subnet of the last run stays unless other options ask for another or the host has come to use it elsewhere. */
 async function mayStay(
   context: NetworkContext,
   before: NetworkRecord,
-  asked: IpamPool | undefined,
+  asked: readonly IpamPool[],
   name: string,
 ): Promise<boolean> {
-  const [pool] = before.ipam;
-  if (!pool || before.options[BRIDGE_OPTIONS.name] !== name) return false;
-  if (asked) return JSON.stringify(asked) === JSON.stringify(pool);
+  if (before.ipam.length === 0 || before.options[BRIDGE_OPTIONS.name] !== name) return false;
+  const has = (pool: IpamPool): boolean => before.ipam.some((own) => JSON.stringify(own) === JSON.stringify(pool));
+  if (!asked.every(has)) return false;
+  const chosen = before.ipam.filter((pool) => !asked.some((each) => each.subnet === pool.subnet));
+  if (chosen.length === 0) return true;
   if ((await context.host.interfaces()).includes(name) || context.store.endpointsOn(before.id).length > 0) return true;
-  const subnet = parseCidr(pool.subnet);
+  const subnets = chosen.map(({ subnet }) => parseCidr(subnet));
   const blocks = (await context.host.hostSubnets()).flatMap((text) => tryParseCidr(text) ?? []);
-  return !blocks.some((block) => block.prefix > 0 && overlaps(block, subnet));
+  return !blocks.some((block) => block.prefix > 0 && subnets.some((subnet) => overlaps(block, subnet)));
 }
 
 async function drop(context: NetworkContext, network: NetworkRecord): Promise<void> {

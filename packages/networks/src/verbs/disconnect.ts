@@ -1,8 +1,8 @@
 import { conflict, forbidden } from '@berth/base';
 import type { NetworkContext } from '../context.ts';
-import { publishHeld, unpublish } from '../ports/publish.ts';
+import { forgetConnections, movePorts, unpublish } from '../ports/publish.ts';
 import { emitDisconnect } from '../sandbox/close.ts';
-import { gatewayEndpoint } from '../sandbox/gateway.ts';
+import { routedFamilies } from '../sandbox/gateway.ts';
 import { netnsPathOf } from '../sandbox/open.ts';
 import { getNetwork } from './get.ts';
 
@@ -16,18 +16,27 @@ export async function disconnect(context: NetworkContext, containerId: string, n
   if (network.driver === 'host')
     throw conflict('container cannot be disconnected from host network or connected to host network');
   const ports = endpoint.published;
+  const sandbox = store.sandbox(containerId);
+  const netns = sandbox && netnsPathOf(context, sandbox);
   await unpublish(context, endpoint);
-  await context.driver(network.driver).detach(network, endpoint);
+  await context.driver(network.driver).detach(network, endpoint, netns);
   store.state.transaction(() => {
     allocator.release(endpoint.id);
     store.deleteEndpoint(endpoint.id);
   });
   emitDisconnect(context, network.id, containerId);
-  const gateway = gatewayEndpoint(store.endpointsOf(containerId), (id) => store.network(id));
-  const sandbox = store.sandbox(containerId);
-  const netns = sandbox && netnsPathOf(context, sandbox);
-  const next = gateway && store.network(gateway.networkId);
-  if (!gateway || !next || netns === undefined) return;
-  await context.driver(next.driver).route(next, netns, gateway);
-  if (ports.length > 0) await publishHeld(context, gateway, ports);
+  forgetConnections(context, endpoint);
+  if (netns !== undefined) await reroute(context, containerId, netns);
+  await movePorts(context, containerId, ports);
+}
+
+/** Default routes go by who has the say in it now. */
+async function reroute(context: NetworkContext, containerId: string, netns: string): Promise<void> {
+  const { store } = context;
+  const endpoints = store.endpointsOf(containerId);
+  for (const endpoint of endpoints) {
+    const network = store.network(endpoint.networkId);
+    const families = routedFamilies(endpoint, endpoints, (id) => store.network(id));
+    if (network && families.length > 0) await context.driver(network.driver).route(network, netns, endpoint, families);
+  }
 }

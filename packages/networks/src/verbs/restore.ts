@@ -2,7 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isKind } from '@berth/base';
 import type { NetworkContext } from '../context.ts';
-import { networkElements, portElements } from '../firewall/ruleset.ts';
+import { allElements, guardFirewall } from '../firewall/guard.ts';
 import type { EndpointRecord } from '../network-driver.ts';
 import { closeHeld } from '../sandbox/close.ts';
 import { netnsPathOf } from '../sandbox/open.ts';
@@ -17,10 +17,7 @@ export async function restore(context: NetworkContext, live: ReadonlySet<string>
   using subnets = await context.host.lockSubnets?.();
   await ensureDefaultNetworks(context);
   const { store } = context;
-  await context.firewall.rebuild([
-    ...store.networks().flatMap((network) => (network.driver === 'bridge' ? networkElements(network) : [])),
-    ...store.endpoints().flatMap(portElements),
-  ]);
+  await context.firewall.rebuild(allElements(context));
   for (const network of store.networks())
     await context
       .driver(network.driver)
@@ -32,6 +29,7 @@ export async function restore(context: NetworkContext, live: ReadonlySet<string>
     await startNames(context, containerId).catch((error: unknown) =>
       context.logger.error('name server cannot be restored', { container: containerId, error }),
     );
+  context.running.use(guardFirewall(context));
   context.pool.start();
 }
 
@@ -72,7 +70,7 @@ async function enableForwarding({ host, logger }: NetworkContext): Promise<void>
 
 async function holdPorts({ ports, logger }: NetworkContext, endpoint: EndpointRecord): Promise<void> {
   for (const port of endpoint.published) {
-    if (ports.isHeld(port)) continue;
+    if (port.hostPort === 0 || ports.isHeld(port)) continue;
     const address = (port.hostIp.includes(':') ? (endpoint.ipv6 ?? endpoint.ipv4) : endpoint.ipv4)?.split('/')[0];
     await ports
       .hold(port, address)

@@ -4,6 +4,7 @@ import { closeHeld } from '../sandbox/close.ts';
 
 /** See NetworkService.shutdown. */
 export async function shutdown(context: NetworkContext, { keep }: { readonly keep: boolean }): Promise<void> {
+  context.running.dispose();
   await context.pool.close();
   if (!keep) {
     for (const { containerId } of context.store.sandboxes()) closeHeld(context, containerId);
