@@ -434,7 +434,7 @@ berthOnly('docker run, where dockerd 20.10 differs or can not here', (under) => 
       (await berth.docker(['create', '--network', 'none', ...flags, 'busybox', 'true'])).stderr;
     const netns = ['run', '--rm', '--network', 'none', '--ipc', 'host', 'busybox', 'readlink', '/proc/self/ns/ipc'];
     assert.equal(await berth.ok(netns), (await run('readlink', ['/proc/self/ns/ipc'])).stdout.trim());
-    assert.match(await refusal('--log-driver', 'syslog'), /no log driver named 'syslog' is registered/);
+    assert.match(await refusal('--log-driver', 'splunk'), /no log driver named 'splunk' is registered/);
     assert.match(await refusal('--storage-opt', 'size=1g'), /--storage-opt is supported only for/);
     assert.match(await refusal('--isolation', 'hyperv'), /invalid isolation/);
   });

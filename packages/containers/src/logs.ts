@@ -1,7 +1,8 @@
 import { notImplemented } from '@berth/base';
-import { readLogFrames, readLogs } from '@berth/logs';
+import { fileAttributes, type LogConfig, readLogFrames, readLogs } from '@berth/logs';
 import type { Container } from './container.ts';
 import type { ContainerDeps } from './deps.ts';
+import { logSubject } from './log-forwarding.ts';
 import { logSettings } from './log-settings.ts';
 
 export interface LogRequest {
@@ -9,6 +10,8 @@ export interface LogRequest {
   readonly stderr: boolean;
   readonly follow: boolean;
   readonly timestamps: boolean;
+  /** Before each line the labels and variables that the log options name. */
+  readonly details?: boolean;
   /** Last so many lines; undefined for all. */
   readonly tail?: number | undefined;
   /** Nanoseconds since the epoch. */
@@ -43,6 +46,7 @@ export function logs(deps: ContainerDeps, nameOrId: string, request: LogRequest)
         streams: streams(request),
         multiplexed: !settings.tty,
         timestamps: request.timestamps,
+        ...(request.details ? { details: attributesOf(container, config) } : {}),
         follow,
         ...(request.tail === undefined ? {} : { tail: request.tail }),
         ...(request.since === undefined ? {} : { since: request.since }),
@@ -52,6 +56,10 @@ export function logs(deps: ContainerDeps, nameOrId: string, request: LogRequest)
       }),
   };
 }
+
+/** Only `json-file` keeps them with the lines; dockerd's copy of what goes elsewhere has none. */
+const attributesOf = (container: Container, { driver, options }: LogConfig): Readonly<Record<string, string>> =>
+  driver === 'json-file' ? fileAttributes(logSubject(container), options) : {};
 
 /** The log so far as stream chunks, for `attach` with `logs`. */
 export async function* logFrames(

@@ -9,6 +9,8 @@ export interface FrameOptions {
   readonly multiplexed: boolean;
   /** Before each line its time and a space, as `docker logs -t`. */
   readonly timestamps: boolean;
+  /** Before each line, after its time: what `docker logs --details` shows, with its space; '' for nothing. */
+  readonly details: string;
   /** Put lines of one stream into one frame of up to 32 KiB, which a client reads much faster. Else a frame a line. */
   readonly coalesce: boolean;
 }
@@ -16,6 +18,9 @@ export interface FrameOptions {
 /** Builds the client's bytes for the lines of one block. */
 export class FrameWriter {
   readonly #options: FrameOptions;
+  readonly #details: Buffer;
+  /** Most bytes that come before a line. */
+  readonly #lead: number;
   #out: Buffer = Buffer.alloc(0);
   #length = 0;
   #frameStart = -1;
@@ -25,6 +30,8 @@ export class FrameWriter {
 
   constructor(options: FrameOptions) {
     this.#options = options;
+    this.#details = Buffer.from(options.details);
+    this.#lead = NANO_TIME_LENGTH + 2 + this.#details.length;
   }
 
   /** Begins a block of so many bytes. Each line loses its 44-byte lead, and may get a header and a time. */
@@ -37,15 +44,18 @@ export class FrameWriter {
   add(block: Buffer, line: LinePosition): void {
     const end = line.partial ? line.end : line.end + 1;
     const size = end - line.dataStart;
-    const stamp = this.#options.timestamps && !this.#continued[line.stream];
+    const first = !this.#continued[line.stream];
+    const stamp = this.#options.timestamps && first;
+    const detailed = this.#details.length > 0 && first;
     this.#continued[line.stream] = line.partial;
-    if (size === 0 && !stamp) return;
-    this.#reserve(size + HEADER + NANO_TIME_LENGTH + 2);
+    if (size === 0 && !stamp && !detailed) return;
+    this.#reserve(size + HEADER + this.#lead);
     this.#frame(line.stream, size);
     if (stamp) {
       const time = utcTime(block, line.start, line.timeEnd) ?? '1970-01-01T00:00:00.000000000';
       this.#length += this.#out.write(`${time}Z `, this.#length, 'latin1');
     }
+    if (detailed) this.#length += this.#details.copy(this.#out, this.#length);
     this.#copy(block, line.dataStart, end);
   }
 
@@ -65,7 +75,7 @@ export class FrameWriter {
   #frame(stream: typeof STDOUT | typeof STDERR, size: number): void {
     if (!this.#options.multiplexed) return;
     const open = this.#frameStart >= 0;
-    const room = this.#length - this.#frameStart - HEADER + size + NANO_TIME_LENGTH + 2 <= MAX_PAYLOAD;
+    const room = this.#length - this.#frameStart - HEADER + size + this.#lead <= MAX_PAYLOAD;
     if (open && this.#options.coalesce && this.#frameStream === stream && room) return;
     this.#closeFrame();
     this.#frameStart = this.#length;

@@ -7,15 +7,25 @@ export interface ReadFramesOptions extends ReadLogOptions {
   /** False for a container with a terminal: bytes without stream headers. Default true. */
   readonly multiplexed?: boolean;
   readonly timestamps?: boolean;
+  /** Shown before each line: `docker logs --details`. */
+  readonly details?: Readonly<Record<string, string>>;
   /** Several lines a frame. Default: when not following, where clients want lines as they come. */
   readonly coalesce?: boolean;
 }
 
 const LINE_FEED = 0x0a;
 
+/** `key=value,key=value` in the order of the keys, both parts escaped as in a query. */
+const detailsOf = (attributes: Readonly<Record<string, string>>): string =>
+  Object.keys(attributes)
+    .toSorted()
+    .map((key) => new URLSearchParams([[key, attributes[key] ?? '']]).toString())
+    .join(',');
+
 const frameOptions = (options: ReadFramesOptions): FrameOptions => ({
   multiplexed: options.multiplexed ?? true,
   timestamps: options.timestamps ?? false,
+  details: options.details === undefined ? '' : `${detailsOf(options.details)} `,
   coalesce: options.coalesce ?? !options.follow,
 });
 

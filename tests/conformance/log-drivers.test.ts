@@ -1,0 +1,190 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { readdir, stat } from 'node:fs/promises';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { eventually, startDaemon, type TestDaemon } from '../harness/index.ts';
+
+interface Receiver extends AsyncDisposable {
+  readonly port: number;
+  readonly text: () => string;
+}
+
+/** A syslog receiver over TCP. */
+async function receiver(port = 0): Promise<Receiver> {
+  let text = '';
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    socket.on('error', () => undefined).on('data', (data) => (text += data));
+  });
+  server.listen(port, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    port: (server.address() as AddressInfo).port,
+    text: () => text,
+    async [Symbol.asyncDispose]() {
+      for (const socket of sockets) socket.destroy();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+const syslog = (port: number, ...more: readonly string[]): readonly string[] => [
+  ...['--network', 'none', '--log-driver', 'syslog', '--log-opt', `syslog-address=tcp://127.0.0.1:${port}`],
+  ...more.flatMap((option) => ['--log-opt', option]),
+];
+
+const numbers = (text: string): readonly number[] => [...text.matchAll(/: n(\d+)$/gm)].map((found) => Number(found[1]));
+
+test('log drivers', async (t) => {
+  await using daemon: TestDaemon = await startDaemon();
+  await daemon.seedBusybox();
+
+  await t.test(
+    'a container logs to syslog, is gone at once with --rm, and nothing of its last words is lost',
+    async () => {
+      await using sink = await receiver();
+      const out = await daemon.ok([
+        'run',
+        '--rm',
+        '--name',
+        'short',
+        ...syslog(sink.port, 'tag={{.Name}}/{{.ImageName}}'),
+        'busybox',
+        'sh',
+        '-c',
+        'echo one; echo two >&2',
+      ]);
+      assert.equal(out, 'one');
+      await eventually('both lines are there', () => sink.text().includes('two'));
+      assert.match(sink.text(), /^<30>.* short\/busybox\[\d+\]: one$/m);
+      assert.match(sink.text(), /^<27>.* short\/busybox\[\d+\]: two$/m);
+    },
+  );
+
+  await t.test('what goes elsewhere can be read here, unless that is switched off', async () => {
+    await using sink = await receiver();
+    await daemon.ok(['run', '--name', 'dual', ...syslog(sink.port), 'busybox', 'echo', 'both']);
+    assert.equal(await daemon.ok(['logs', 'dual']), 'both');
+    await daemon.ok([
+      'run',
+      '--name',
+      'single',
+      ...syslog(sink.port, 'cache-disabled=true'),
+      'busybox',
+      'echo',
+      'alone',
+    ]);
+    const refused = await daemon.docker(['logs', 'single']);
+    assert.match(refused.stderr, /configured logging driver does not support reading/);
+    assert.match(await daemon.ok(['inspect', '-f', '{{json .HostConfig.LogConfig}}', 'dual']), /"Type":"syslog"/);
+  });
+
+  await t.test('without a receiver a container is not started, and says why', async () => {
+    const closed = await receiver();
+    await closed[Symbol.asyncDispose]();
+    const ran = await daemon.docker(['run', '--name', 'refused', ...syslog(closed.port), 'busybox', 'true']);
+    assert.match(
+      ran.stderr,
+      /failed to initialize logging driver: dial tcp 127\.0\.0\.1:\d+: connect: connection refused/,
+    );
+    const bad = await daemon.docker(['create', '--log-driver', 'syslog', '--log-opt', 'colour=red', 'busybox']);
+    assert.match(bad.stderr, /unknown log opt 'colour' for syslog log driver/);
+  });
+
+  await t.test('a container does not notice a lost receiver; the receiver gets all of it when it is back', async () => {
+    const line = 'for i in $(seq 1 2000); do echo n$i; done; touch /tmp/done; sleep 1000';
+    const first = await receiver();
+    await daemon.ok([
+      'run',
+      '-d',
+      '--name',
+      'patient',
+      ...syslog(first.port),
+      'busybox',
+      'sh',
+      '-c',
+      `echo n0; sleep 0.3; ${line}`,
+    ]);
+    await eventually('the first line', () => numbers(first.text()).length > 0);
+    await first[Symbol.asyncDispose]();
+    await eventually(
+      'it has written all',
+      async () => (await daemon.docker(['exec', 'patient', 'test', '-e', '/tmp/done'])).code === 0,
+    );
+    await using later = await receiver(first.port);
+    await eventually('the rest', () => numbers(later.text()).includes(2000));
+    const seen = new Set([...numbers(first.text()), ...numbers(later.text())]);
+    // what was on its way into the connection when it was cut is known to nobody
+    assert.ok(seen.size >= 1900, `${seen.size} lines`);
+    await daemon.ok(['rm', '-f', 'patient']);
+  });
+
+  await t.test('kill -9 of the daemon: what was written meanwhile is delivered by the next one, once', async () => {
+    await using sink = await receiver();
+    const line = 'for i in $(seq 1 300); do echo n$i; sleep 0.01; done; sleep 1000';
+    await daemon.ok(['run', '-d', '--name', 'outlives', ...syslog(sink.port), 'busybox', 'sh', '-c', line]);
+    await daemon.ok([
+      'run',
+      '-d',
+      '--name',
+      'ends',
+      ...syslog(sink.port, 'tag=ends'),
+      'busybox',
+      'sh',
+      '-c',
+      'sleep 1; echo last words',
+    ]);
+    await eventually('some lines', () => numbers(sink.text()).length > 20);
+    await daemon.kill9();
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    await daemon.restart();
+    await eventually('all lines', () => numbers(sink.text()).includes(300));
+    const got = numbers(sink.text());
+    assert.deepEqual(
+      [...new Set(got)].toSorted((a, b) => a - b),
+      Array.from({ length: 300 }, (_, i) => i + 1),
+    );
+    assert.ok(got.length <= 310, `${got.length - 300} lines twice`);
+    await eventually('what ended meanwhile', () => sink.text().includes('ends['));
+    await daemon.ok(['rm', '-f', 'outlives', 'ends']);
+  });
+
+  await t.test('--details shows what the options name; sizes are kept to', async () => {
+    const labels = ['--label', 'tier=front end', '--label', 'other=x', '-e', 'COLOUR=red'];
+    const options = ['labels=tier', 'env-regex=^COL', 'tag={{.Name}}', 'max-size=10k', 'max-file=2'];
+    await daemon.ok([
+      'run',
+      '--name',
+      'detailed',
+      '--network',
+      'none',
+      ...labels,
+      ...options.flatMap((o) => ['--log-opt', o]),
+      'busybox',
+      'echo',
+      'hi',
+    ]);
+    assert.equal(await daemon.ok(['logs', '--details', 'detailed']), 'COLOUR=red,tag=detailed,tier=front+end hi');
+    assert.match(
+      await daemon.ok(['logs', '--details', '-t', 'detailed']),
+      /^\d{4}-\S+Z COLOUR=red,tag=detailed,tier=front\+end hi$/,
+    );
+    const path = await daemon.ok(['inspect', '-f', '{{.LogPath}}', 'detailed']);
+    assert.ok((await stat(path)).size > 0);
+    assert.ok((await readdir(join(path, '..'))).length > 0);
+  });
+
+  await t.test('the daemon’s own driver and options are those of containers that name none', async () => {
+    await using sink = await receiver();
+    await daemon.restart({
+      args: ['--log-driver', 'syslog', '--log-opt', `syslog-address=tcp://127.0.0.1:${sink.port}`],
+    });
+    await daemon.ok(['run', '--rm', '--network', 'none', '--log-opt', 'tag=mine', 'busybox', 'echo', 'default']);
+    await eventually('the line', () => /mine\[\d+\]: default/.test(sink.text()));
+    assert.equal(await daemon.ok(['info', '-f', '{{.LoggingDriver}}']), 'syslog');
+    await daemon.restart({ args: [] });
+  });
+});
