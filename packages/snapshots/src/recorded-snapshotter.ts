@@ -32,6 +32,8 @@ export interface StoredSnapshotter extends Snapshotter {
   stored(): Iterable<{ readonly info: SnapshotInfo; readonly directory?: string }>;
   /** Active snapshots and views. */
   uncommitted(): Iterable<SnapshotInfo>;
+  /** Keys of the committed snapshots right on top of one. */
+  committedChildren(key: string): readonly string[];
   /** `remove`, and says how many bytes that freed. */
   removeMeasured(key: string): Promise<number>;
   /** Names below `root` that no record claims and nothing is working on. */
@@ -170,6 +172,10 @@ export class RecordedSnapshotter implements StoredSnapshotter {
 
   *uncommitted(): Iterable<SnapshotInfo> {
     for (const row of this.#records.uncommitted()) yield snapshotInfo(row);
+  }
+
+  committedChildren(key: string): readonly string[] {
+    return this.#records.committedChildren(key);
   }
 
   async remove(key: string): Promise<void> {

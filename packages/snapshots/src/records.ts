@@ -53,6 +53,17 @@ export class SnapshotRecords {
     );
   }
 
+  /** Committed snapshots right on top of one. */
+  committedChildren(key: string): readonly string[] {
+    return this.#state
+      .all<{ key: string }>(
+        "SELECT key FROM snapshots WHERE driver = ? AND parent = ? AND kind = 'committed'",
+        this.#driver,
+        key,
+      )
+      .map((row) => row.key);
+  }
+
   uncommitted(): readonly SnapshotRow[] {
     return this.#state.all<SnapshotRow>(
       `SELECT ${COLUMNS} FROM snapshots WHERE driver = ? AND kind <> 'committed' ORDER BY key`,

@@ -29,6 +29,7 @@ export function snapshotCollectable(snapshots: StoredSnapshotter): Collectable {
       if (info?.kind === 'committed') known.set(key, references);
       return references;
     },
+    dependents: (key) => snapshots.committedChildren(key),
     async remove(key) {
       known.delete(key);
       try {

@@ -145,6 +145,21 @@ test('among some nodes only those and what they refer to are removed', () =>
     assert.deepEqual([...alive.keys()], ['b', 'shared', 'stray']);
   }));
 
+test('what depends on a dead node goes with it, and before it', () =>
+  withLeases(async (leases) => {
+    const nodes = { a: [], 'on a': ['a'], 'on that': ['on a'], b: [], 'on b': ['b'], root: ['on b'] };
+    const { alive, gone, collectable } = heap(nodes, new Set(['root']));
+    const dependents = (key: string): readonly string[] =>
+      Object.entries(nodes).flatMap(([name, to]) => (to.some((each) => each === key) ? [name] : []));
+    const { removed, failed } = await collectGarbage([{ ...collectable, dependents }], {
+      leases,
+      among: [ref('a'), ref('b')],
+    });
+    assert.deepEqual([removed.length, failed], [3, []]);
+    assert.deepEqual(gone, ['on that', 'on a', 'a']);
+    assert.deepEqual([...alive.keys()], ['b', 'on b', 'root']);
+  }));
+
 test('roots are asked again only when something was written', () =>
   withLeases(async (leases) => {
     const roots = new Set(['z']);

@@ -4,7 +4,10 @@ import type { Leases } from './leases.ts';
 
 export interface CollectOptions extends CallOptions {
   readonly leases: Leases;
-  /** Only these and what they refer to, directly or not, are candidates; default: everything there is. */
+  /**
+   * Only these and what they refer to, directly or not, are candidates, and what can not stay without them; default:
+   * everything there is.
+   */
   readonly among?: Iterable<NodeRef>;
   /**
    * Grows with every write to the records (`State.version`). While it stands still the roots are not asked again; without it
@@ -51,7 +54,10 @@ export async function collectGarbage(
     }
   };
   await markRoots();
-  const dead = candidates.filter((node) => !marking.has(node));
+  const dead = withDependents(
+    candidates.filter((node) => !marking.has(node)),
+    marking,
+  );
   const removed: NodeRef[] = [];
   const failed: { readonly node: NodeRef; readonly error: unknown }[] = [];
   let bytes = 0;
@@ -150,6 +156,18 @@ async function closure(
     found.set(id, node);
     queue.push(...(await marking.references(node)));
   }
+  return [...found.values()];
+}
+
+/** A node that depends on a dead one is dead itself: no live node refers to a dead one. */
+function withDependents(dead: readonly NodeRef[], marking: Marking): readonly NodeRef[] {
+  const found = new Map(dead.map((node) => [idOf(node), node]));
+  // grows while it is walked
+  for (const { kind, key } of found.values())
+    for (const dependent of marking.owner(kind)?.dependents?.(key) ?? []) {
+      const node = { kind, key: dependent };
+      if (!marking.has(node)) found.set(idOf(node), node);
+    }
   return [...found.values()];
 }
 

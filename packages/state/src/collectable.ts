@@ -16,6 +16,11 @@ export interface Collectable {
   roots(): Iterable<NodeRef>;
   /** What this node keeps alive; nothing when the node does not exist (a lease may name what is still to come). */
   references(key: string): Iterable<NodeRef> | Promise<Iterable<NodeRef>>;
+  /**
+   * Nodes of the same kind that refer to this one and that it can not be removed before: they go with it, also when
+   * only some nodes are collected. Without it a node has none.
+   */
+  dependents?(key: string): Iterable<string>;
   /** Removes the node, its record before the first await; returns the bytes freed. Children of snapshots are removed before their parents by the collector's order. */
   remove(key: string): Promise<number>;
   /** Bytes that removing the node would free, for a dry run. */
