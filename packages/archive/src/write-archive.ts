@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { closeSync, readSync, writeSync } from 'node:fs';
+import { closeSync, readSync, write, writeSync } from 'node:fs';
+import { promisify } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import { cancelled, errnoOf, unavailable } from '@berth/base';
 import { type Child, makePipe, setPipeSize, spawnChild } from '@berth/linux';
@@ -40,20 +41,23 @@ export const COMPRESSION_SAMPLE = SAMPLE;
 export const isEmptyArchive = (head: Uint8Array): boolean => head.byteLength === 0 || head[0] === 0;
 
 /**
- * Writes the layer archive of what changed into a file, on the calling thread, by blocking calls and through one
- * buffer: archived, hashed (diff ID), compressed where a fast gzip is installed and it pays, hashed again (blob).
+ * Writes the layer archive of what changed into a file, on the calling thread, by blocking reads and through two
+ * buffers: archived, hashed (diff ID), compressed where a fast gzip is installed and it pays, hashed again (blob).
  * Undefined when nothing changed; the file is empty then.
  */
 export async function writeArchive(job: WriteJob): Promise<WrittenArchive | undefined> {
-  const buffer = Buffer.allocUnsafeSlow(CHUNK);
-  const chunks = layerChunks(job.source, () => buffer);
+  let [buffer, other] = [Buffer.allocUnsafeSlow(CHUNK), Buffer.allocUnsafeSlow(CHUNK)];
+  const chunks = layerChunks(job.source, () => {
+    [buffer, other] = [other, buffer];
+    return buffer;
+  });
   try {
     const first = chunks.next();
     if (first.done || isEmptyArchive(first.value)) return undefined;
     const program = gzipCompressor(1);
     return program && worthCompressing(first.value)
       ? await compressed(job, first.value, chunks, program)
-      : plain(job, first.value, chunks);
+      : await plain(job, first.value, chunks);
   } finally {
     chunks.return(undefined);
   }
@@ -71,17 +75,34 @@ const writeAll = (fd: number, bytes: Uint8Array): void => {
   for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);
 };
 
-const plain = (job: WriteJob, first: Buffer, rest: Iterable<Buffer>): WrittenArchive => {
+/** One chunk is on its way to the file while it is hashed and the next one is read. */
+const plain = async (job: WriteJob, first: Buffer, rest: Iterable<Buffer>): Promise<WrittenArchive> => {
   const hash = createHash('sha256');
   let size = 0;
-  for (const chunk of unlessCancelled(job, first, rest)) {
-    writeAll(job.fd, chunk);
-    hash.update(chunk);
-    size += chunk.length;
+  let writing: Promise<void> | undefined;
+  try {
+    for (const chunk of unlessCancelled(job, first, rest)) {
+      await writing;
+      writing = writeAt(job.fd, chunk, size);
+      // seen by whoever waits for it, which a failing read may come before
+      writing.catch(() => undefined);
+      hash.update(chunk);
+      size += chunk.length;
+    }
+    await writing;
+  } finally {
+    await writing?.catch(() => undefined);
   }
   const digest = `sha256:${hash.digest('hex')}`;
   return { diffId: digest, digest, size, compression: 'none' };
 };
+
+const writeAt = async (fd: number, bytes: Buffer, start: number): Promise<void> => {
+  for (let at = 0; at < bytes.length; )
+    at += (await writeSome(fd, bytes, at, bytes.length - at, start + at)).bytesWritten;
+};
+
+const writeSome = promisify(write);
 
 /** The program writes the file itself; what it has written so far is read back and hashed while it works on. */
 const compressed = async (
@@ -128,8 +149,8 @@ class Following {
   }
 }
 
-/** Runs a program that writes to `output` what `write` gives it. */
-const feed = async (program: Program, output: number, write: (input: number) => void): Promise<void> => {
+/** Runs a program that writes to `output` what `give` gives it. */
+const feed = async (program: Program, output: number, give: (input: number) => void): Promise<void> => {
   const pipe = makePipe();
   setPipeSize(pipe.write, CHUNK);
   let child: Child;
@@ -143,7 +164,7 @@ const feed = async (program: Program, output: number, write: (input: number) => 
   }
   let complete = false;
   try {
-    write(pipe.write);
+    give(pipe.write);
     complete = true;
   } catch (error) {
     // It has stopped reading: its exit tells why.
