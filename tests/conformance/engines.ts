@@ -92,7 +92,7 @@ function withEngine(startEngine: () => Promise<Engine>, define: (under: Under) =
   });
 }
 
-async function startBerth(): Promise<Engine> {
+export async function startBerth(): Promise<Engine> {
   const berth = await startDaemon();
   return {
     name: 'berthd',

@@ -114,6 +114,7 @@ function systemInfo({
     MemoryLimit: has('memory'),
     SwapLimit:
       host.cgroupVersion === 2 ? has('memory') : existsSync('/sys/fs/cgroup/memory/memory.memsw.limit_in_bytes'),
+    KernelMemoryTCP: existsSync('/sys/fs/cgroup/memory/memory.kmem.tcp.limit_in_bytes'),
     CpuCfsPeriod: has('cpu'),
     CpuCfsQuota: has('cpu'),
     CPUShares: has('cpu'),
@@ -146,7 +147,7 @@ function systemInfo({
             .map((r) => [r, { Name: r, Mirrors: [], Secure: false, Official: false }]),
         ),
       },
-      Mirrors: config.registryMirrors.length > 0 ? [...config.registryMirrors] : null,
+      Mirrors: [...config.registryMirrors],
     },
     NCPU: cpus().length,
     MemTotal: totalmem(),

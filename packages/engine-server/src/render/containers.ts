@@ -31,6 +31,8 @@ export async function renderInspect(
   const [path = '', ...args] = commandOf(record.settings);
   const info = await services.system.berth();
   const links = services.containers.links(record.id);
+  // These files are made by the first start.
+  const made = (path: string): string => (state.startedAt === undefined ? '' : path);
   const directory = record.hostnamePath.slice(0, record.hostnamePath.lastIndexOf('/'));
   return {
     Id: record.id,
@@ -39,10 +41,10 @@ export async function renderInspect(
     Args: args,
     State: renderState(container),
     Image: record.image.id,
-    ResolvConfPath: `${directory}/resolv.conf`,
-    HostnamePath: record.hostnamePath,
-    HostsPath: `${directory}/hosts`,
-    LogPath: record.host.logConfig?.type === 'none' ? '' : record.logPath,
+    ResolvConfPath: made(`${directory}/resolv.conf`),
+    HostnamePath: made(record.hostnamePath),
+    HostsPath: made(`${directory}/hosts`),
+    LogPath: record.host.logConfig?.type === 'none' ? '' : made(record.logPath),
     Name: `/${record.name}`,
     RestartCount: state.restartCount,
     Driver: String(info.details['storageDriver'] ?? 'overlay2'),
@@ -50,7 +52,7 @@ export async function renderInspect(
     MountLabel: '',
     ProcessLabel: '',
     AppArmorProfile: '',
-    ExecIDs: container.execProcesses.size > 0 ? [...container.execProcesses.keys()] : null,
+    ExecIDs: container.isRunning && container.execProcesses.size > 0 ? [...container.execProcesses.keys()] : null,
     HostConfig: {
       ...renderHostConfig(record.host, record.runtime, String(info.details['cgroupnsMode'] ?? 'host')),
       Links: links.length > 0 ? [...links] : null,

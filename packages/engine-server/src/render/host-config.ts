@@ -67,11 +67,18 @@ const DEFAULTS: HostConfig = {
   IOMaximumBandwidth: 0,
 };
 
+/** Go leaves these out when they are empty. */
+const LEFT_OUT_EMPTY = new Set(['annotations', 'storageOpt', 'sysctls', 'tmpfs']);
+
+function isShown(name: string, value: unknown): boolean {
+  if (value === undefined || value === null || value === '') return false;
+  if (name === 'pidsLimit') return Number(value) > 0;
+  return !LEFT_OUT_EMPTY.has(name) || Object.keys(value).length > 0;
+}
+
 /** HostConfig as inspect shows it: what was given, and dockerd's defaults for what was not. */
 export function renderHostConfig(host: HostSettings, runtime: string, cgroupns: string): HostConfig {
-  const given = Object.fromEntries(
-    Object.entries(host).filter(([, value]) => value !== undefined && value !== null && value !== ''),
-  );
+  const given = Object.fromEntries(Object.entries(host).filter(([name, value]) => isShown(name, value)));
   const wire = toWire<HostConfig>(HostConfig, given);
   return {
     ...DEFAULTS,

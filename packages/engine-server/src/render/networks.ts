@@ -41,10 +41,16 @@ function networkName(services: EngineServices, endpoint: EndpointRecord): string
   return services.networks.list().find((n) => n.id === endpoint.networkId)?.name;
 }
 
+/** Only a network with a bridge has ports that could be published. */
+function publishes(container: Container): boolean {
+  const mode = networkModeOf(container);
+  return container.isRunning && mode !== 'none' && mode !== 'host';
+}
+
 /** Published ports by container port; exposed ones without a host port are null. */
 export function renderPorts(container: Container, endpoints: readonly EndpointRecord[]): NonNullable<PortMap> {
   const ports: Record<string, { HostIp: string; HostPort: string }[] | null> = {};
-  if (!container.isRunning) return ports;
+  if (!publishes(container)) return ports;
   for (const key of Object.keys(container.record.settings.exposedPorts))
     ports[key.includes('/') ? key : `${key}/tcp`] = null;
   for (const { published } of endpoints)
@@ -105,7 +111,7 @@ export function renderPortList(
   container: Container,
   endpoints: readonly EndpointRecord[],
 ): { IP?: string; PrivatePort: number; PublicPort?: number; Type: 'tcp' | 'udp' | 'sctp' }[] {
-  if (!container.isRunning) return [];
+  if (!publishes(container)) return [];
   const published = endpoints.flatMap((e) => e.published);
   const exposed = Object.keys(container.record.settings.exposedPorts).map((key) => {
     const [port = '0', protocol = 'tcp'] = key.split('/');
