@@ -1,12 +1,12 @@
-import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createHmac, randomBytes } from 'node:crypto';
 import type { Exchange, Handler, Headers, Route } from '@berth/http';
-import { digestOf } from '@berth/oci';
 import { fault } from './faults.ts';
+import { type Passwords, plainPasswords, same } from './passwords.ts';
 
 /** Who may do what. */
 export interface AccessOptions {
-  /** Passwords by user name; every user may do everything. */
-  readonly users: Readonly<Record<string, string>>;
+  /** Passwords by user name, or what checks them (see `openHtpasswd`); every user may do everything. */
+  readonly users: Readonly<Record<string, string>> | Passwords;
   /** True: nobody needs a name to pull. */
   readonly anonymousPull?: boolean;
   /**
@@ -21,7 +21,7 @@ export interface AccessOptions {
 /** What a request is allowed. */
 export interface Access {
   /** Throws `unauthorized`, with the challenge to answer with in `details.headers`. */
-  check(exchange: Exchange, needed: Scope | undefined): void;
+  check(exchange: Exchange, needed: Scope | undefined): Promise<void>;
   readonly routes: readonly Route[];
 }
 
@@ -40,8 +40,6 @@ interface Claims {
 }
 
 const SERVICE = 'berth-registry';
-
-const same = (a: string, b: string): boolean => timingSafeEqual(Buffer.from(digestOf(a)), Buffer.from(digestOf(b)));
 
 /** Tokens are claims signed with a key that lives as long as the process. */
 const createSigner = () => {
@@ -75,30 +73,32 @@ const allows = (scopes: readonly string[], { repository, action }: Scope): boole
     return found?.[1] === repository && (found[2] ?? '').split(',').some((each) => each === action || each === '*');
   });
 
+const isPasswords = (users: AccessOptions['users']): users is Passwords => typeof users['check'] === 'function';
+
 export function createAccess(options: AccessOptions): Access {
   const { users, anonymousPull = false, tokens } = options;
   const signer = createSigner();
 
-  const login = (name: string, password: string): string | undefined => {
-    const expected = Object.hasOwn(users, name) ? users[name] : undefined;
-    return same(password, expected ?? '') && expected !== undefined ? name : undefined;
-  };
+  const passwords = isPasswords(users) ? users : plainPasswords(users);
+
+  const login = async (name: string, password: string): Promise<string | undefined> =>
+    (await passwords.check(name, password)) ? name : undefined;
 
   const unauthorized = (challenge: string, message = 'authentication required'): Error =>
     fault('UNAUTHORIZED', message, undefined, { 'WWW-Authenticate': challenge });
 
   const isFree = (needed: Scope | undefined): boolean => anonymousPull && needed?.action === 'pull';
 
-  const checkBasic = (exchange: Exchange, needed: Scope | undefined): void => {
+  const checkBasic = async (exchange: Exchange, needed: Scope | undefined): Promise<void> => {
     if (isFree(needed) && exchange.headers.authorization === undefined) return;
     const given = basicUser(exchange.headers.authorization);
-    if (given === undefined || login(...given) === undefined) throw unauthorized('Basic realm="registry"');
+    if (given === undefined || (await login(...given)) === undefined) throw unauthorized('Basic realm="registry"');
   };
 
   const realmOf = ({ headers }: Exchange): string =>
     `http${options.secure === true ? 's' : ''}://${(headers.host ?? 'localhost').replaceAll('"', '')}/token`;
 
-  const checkToken = (exchange: Exchange, needed: Scope | undefined): void => {
+  const checkToken = async (exchange: Exchange, needed: Scope | undefined): Promise<void> => {
     const token = /^Bearer (\S+)$/i.exec(exchange.headers.authorization ?? '')?.[1];
     const claims = token === undefined ? undefined : signer.open(token);
     const allowed =
@@ -138,7 +138,7 @@ export function createAccess(options: AccessOptions): Access {
 
   const get: Handler = async (exchange) => {
     const given = basicUser(exchange.headers.authorization);
-    const user = given === undefined ? '' : login(...given);
+    const user = given === undefined ? '' : await login(...given);
     if (user === undefined || (user === '' && !anonymousPull)) throw wrong();
     const offline = exchange.query.get('offline_token') === 'true';
     await answer(exchange, user, exchange.query.getAll('scope'), offline);
@@ -149,15 +149,15 @@ export function createAccess(options: AccessOptions): Access {
     const asked = form.getAll('scope');
     const user =
       form.get('grant_type') === 'password'
-        ? login(form.get('username') ?? '', form.get('password') ?? '')
-        : userOfRefresh(form.get('refresh_token') ?? '');
+        ? await login(form.get('username') ?? '', form.get('password') ?? '')
+        : await userOfRefresh(form.get('refresh_token') ?? '');
     if (user === undefined) throw wrong();
     await answer(exchange, user, asked, form.get('access_type') === 'offline');
   };
 
-  const userOfRefresh = (token: string): string | undefined => {
+  const userOfRefresh = async (token: string): Promise<string | undefined> => {
     const claims = signer.open(token);
-    return claims?.kind === 'refresh' && Object.hasOwn(users, claims.user) ? claims.user : undefined;
+    return claims?.kind === 'refresh' && (await passwords.knows(claims.user)) ? claims.user : undefined;
   };
 
   return {

@@ -28,7 +28,7 @@ const scopeOf = ({ method, params }: Exchange, route: Route): Scope | undefined 
 const guarded = (route: Route, access: Access | undefined): Route => {
   if (access === undefined) return route;
   const handler: Handler = async (exchange) => {
-    access.check(exchange, scopeOf(exchange, route));
+    await access.check(exchange, scopeOf(exchange, route));
     await route.handler(exchange);
   };
   return { ...route, handler };
