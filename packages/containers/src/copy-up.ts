@@ -1,4 +1,4 @@
-import { readdirSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { withMounts } from '@berth/linux';
 import { copyUp } from '@berth/volumes';
@@ -14,16 +14,11 @@ export async function copyUpVolumes(deps: ContainerDeps, record: ContainerRecord
   if (wanted.length === 0) return;
   await mkdir(deps.paths.mounts, { recursive: true });
   await withMounts(await deps.snapshotter.mounts(record.id), deps.paths.mounts, async (root) => {
-    for (const { name = '', destination } of wanted) {
-      const target = await deps.volumes.mount(name, record.id);
-      try {
-        if (readdirSync(target).length > 0) continue;
+    for (const { name = '', destination } of wanted)
+      await deps.volumes.fill(name, record.id, async (target) => {
         await withPathInRoot(root, destination, async (source) => {
           if (statSync(source).isDirectory()) await copyUp(source, target);
         });
-      } finally {
-        await deps.volumes.unmount(name, record.id);
-      }
-    }
+      });
   });
 }

@@ -33,6 +33,7 @@ export async function restore(deps: ContainerDeps): Promise<void> {
       await removeContainer(deps, container, { removeVolumes: making || removeVolumes });
   }
   await sweepDirectories(deps);
+  await discardHalfFilled(deps);
   for (const container of deps.store.list()) await resumeForwarding(deps, container);
   for (const container of deps.store.list()) if (!container.isRunning) await revive(deps, container);
 }
@@ -136,6 +137,16 @@ async function remountVolumes(deps: ContainerDeps, container: Container): Promis
       await deps.volumes.mount(name, container.id);
       container.mountedVolumes.add(name);
     }
+}
+
+/** Volumes into which the last daemon was copying an image's files. */
+async function discardHalfFilled({ volumes, store, logger }: ContainerDeps): Promise<void> {
+  try {
+    const names = await volumes.discardHalfFilled((id) => store.find(id)?.isRunning ?? false);
+    if (names.length > 0) logger.info('volumes that were half filled will be filled again', { volumes: names });
+  } catch (error) {
+    logger.warn('a half-filled volume could not be emptied', { error });
+  }
 }
 
 async function revive(deps: ContainerDeps, container: Container): Promise<void> {

@@ -108,4 +108,37 @@ describe('volume service', () => {
       ['kept', 'used'],
     );
   });
+
+  it('fills an empty volume once, and half of it is not taken for the whole by the next daemon', async () => {
+    await using t = await setUp();
+    const { mountpoint } = await t.service.create({ name: 'data' });
+    const killed = Promise.withResolvers<void>();
+    const begun = Promise.withResolvers<void>();
+    const filling = t.service.fill('data', 'c1', async (path) => {
+      await writeFile(join(path, 'half'), 'x');
+      begun.resolve();
+      await killed.promise;
+    });
+    await begun.promise;
+    const next = createVolumeService({ state: t.state, root: join(t.root, 'volumes'), emit: () => undefined });
+    assert.deepEqual(await next.discardHalfFilled(() => false), ['data']);
+    assert.equal(existsSync(join(mountpoint, 'half')), false);
+    assert.deepEqual(await next.discardHalfFilled(() => false), []);
+    await next.fill('data', 'c2', async (path) => writeFile(join(path, 'full'), 'x'));
+    await next.fill('data', 'c3', () => assert.fail('it is full'));
+    assert.deepEqual(await next.discardHalfFilled(() => false), []);
+    assert.equal(existsSync(join(mountpoint, 'full')), true);
+    killed.resolve();
+    await filling;
+  });
+
+  it('leaves a half-filled volume alone that a running container has', async () => {
+    await using t = await setUp();
+    const volume = await t.service.create({ name: 'data' });
+    t.service.reference('data', 'runs');
+    await writeFile(join(volume.mountpoint, 'f'), 'x');
+    t.state.run('UPDATE volumes SET doc = ? WHERE name = ?', JSON.stringify({ ...volume, filling: true }), 'data');
+    await t.service.discardHalfFilled((id) => id === 'runs');
+    assert.equal(existsSync(join(volume.mountpoint, 'f')), true);
+  });
 });

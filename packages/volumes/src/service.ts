@@ -1,9 +1,11 @@
+import { readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { conflict, type EmitEvent, isKind, KeyedLock, notFound, randomId } from '@berth/base';
 import { diskUsage } from '@berth/linux';
 import type { State } from '@berth/state';
 import { createLocalDriver } from './drivers/local.ts';
 import { checkVolumeName } from './name.ts';
-import { VolumeStore } from './store.ts';
+import { type StoredVolume, VolumeStore } from './store.ts';
 import type { VolumeDriver, VolumeRecord, VolumeService } from './volume-driver.ts';
 
 export interface VolumeServiceOptions {
@@ -15,12 +17,17 @@ export interface VolumeServiceOptions {
   readonly emit: EmitEvent;
 }
 
+/** Mounts a volume for the daemon itself. */
+const RECOVERY = 'recovery';
+const whole = ({ filling: _, ...volume }: StoredVolume): StoredVolume => volume;
+
 const ANONYMOUS_LABEL = 'com.docker.volume.anonymous';
 
 /** Volumes of one data root. Call `recover` once after a start. */
 export function createVolumeService({ state, root, drivers = [], emit }: VolumeServiceOptions): VolumeService {
   const store = new VolumeStore(state);
   const lock = new KeyedLock();
+  const filling = new KeyedLock();
   const local = createLocalDriver({ root, optionsOf: (name) => store.get(name)?.options ?? {} });
   const byName = new Map([local, ...drivers].map((driver) => [driver.name, driver]));
 
@@ -56,6 +63,21 @@ export function createVolumeService({ state, root, drivers = [], emit }: VolumeS
       // Mounted, although no container refers to it: for a copy in or out. It stays a volume.
       if (isKind(error, 'conflict')) store.put({ ...volume, removing: false });
       throw error;
+    }
+  };
+
+  const mount = async (name: string, containerId: string): Promise<string> =>
+    driverOf(name, get(name).driver).mount(name, containerId);
+  const unmount = async (name: string, containerId: string): Promise<void> => {
+    const volume = store.get(name);
+    if (volume) await driverOf(name, volume.driver).unmount(name, containerId);
+  };
+  const empty = async ({ name }: VolumeRecord): Promise<void> => {
+    const path = await mount(name, RECOVERY);
+    try {
+      for (const entry of await readdir(path)) await rm(join(path, entry), { recursive: true, force: true });
+    } finally {
+      await unmount(name, RECOVERY);
     }
   };
 
@@ -104,13 +126,30 @@ export function createVolumeService({ state, root, drivers = [], emit }: VolumeS
       });
     },
     unreference: (name, containerId) => store.removeUser(name, containerId),
-    async mount(name, containerId) {
-      const volume = get(name);
-      return driverOf(name, volume.driver).mount(name, containerId);
+    mount,
+    unmount,
+    async fill(name, consumer, copy) {
+      using _held = await filling.acquire(name);
+      const path = await mount(name, consumer);
+      try {
+        if ((await readdir(path)).length > 0) return;
+        store.put({ ...get(name), filling: true });
+        try {
+          await copy(path);
+        } finally {
+          store.put(whole(get(name)));
+        }
+      } finally {
+        await unmount(name, consumer);
+      }
     },
-    async unmount(name, containerId) {
-      const volume = store.get(name);
-      if (volume) await driverOf(name, volume.driver).unmount(name, containerId);
+    async discardHalfFilled(isInUse) {
+      const half = store.list().filter((volume) => volume.filling && !volume.removing);
+      for (const volume of half) {
+        if (!store.users(volume.name).some(isInUse)) await empty(volume);
+        store.put(whole(volume));
+      }
+      return half.map(({ name }) => name);
     },
     remove: (name, options = {}) => remove(name, options.force),
     async prune(matches) {

@@ -5,8 +5,11 @@ interface Doc {
   readonly doc: string;
 }
 
-/** A volume whose removal began is no longer there for anybody; the mark lets the next start finish it. */
-export type StoredVolume = VolumeRecord & { readonly removing?: boolean };
+/**
+ * A volume whose removal began is no longer there for anybody; the mark lets the next start finish it. One that is being
+ * filled with an image's content is not whole before that mark is gone.
+ */
+export type StoredVolume = VolumeRecord & { readonly removing?: boolean; readonly filling?: boolean };
 
 export class VolumeStore {
   readonly #state: State;

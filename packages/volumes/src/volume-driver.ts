@@ -46,6 +46,16 @@ export interface VolumeService {
   unreference(name: string, containerId: string): void;
   mount(name: string, containerId: string): Promise<string>;
   unmount(name: string, containerId: string): Promise<void>;
+  /**
+   * Fills a volume that is empty: `copy` gets its path. While it runs the volume is marked, so that a daemon that is
+   * killed meanwhile leaves no half of it behind (see `discardHalfFilled`). One at a time for each volume.
+   */
+  fill(name: string, consumer: string, copy: (path: string) => Promise<void>): Promise<void>;
+  /**
+   * After a daemon start: empties volumes that were being filled, so that the next container fills them anew. One that
+   * a container `isInUse` by has runs on with what is there.
+   */
+  discardHalfFilled(isInUse: (containerId: string) => boolean): Promise<readonly string[]>;
   remove(name: string, options?: { readonly force?: boolean }): Promise<void>;
   prune(
     matches: (volume: VolumeRecord) => boolean,
