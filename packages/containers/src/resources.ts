@@ -80,7 +80,10 @@ async function mountPoint(
     ...(flags.length > 0 ? { flags } : {}),
     destination: point.destination,
     readonly: !point.rw,
-    ...(point.type === 'bind' && !point.rw && point.recursiveReadonly !== 'never' ? { recursiveReadonly: true } : {}),
+    // Nothing is mounted below a file, and crun opens what it makes so as a directory.
+    ...(point.type === 'bind' && isDirectory && !point.rw && point.recursiveReadonly !== 'never'
+      ? { recursiveReadonly: true }
+      : {}),
     ...(point.nonRecursive ? { nonRecursive: true } : {}),
     ...(point.propagation
       ? { propagation: point.propagation as NonNullable<(SpecMount & { type: 'bind' })['propagation']> }
