@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { run, startDaemon, type TestDaemon } from '../harness/index.ts';
@@ -105,6 +105,27 @@ describe('volumes', () => {
     assert.equal(await sh(['--mount', 'type=volume,src=bare2,dst=/seed,volume-nocopy'], 'ls /seed', 'seeded'), '');
     assert.deepEqual(await names(), ['bare', 'bare2', 'full'], 'the image’s own volume went with --rm');
     await daemon.ok(['volume', 'rm', 'full', 'bare', 'bare2']);
+  });
+
+  test('a volume half filled when the daemon was killed is filled anew', async () => {
+    const context = join(host, 'many');
+    mkdirSync(context);
+    const script = 'i=0; while [ $i -lt 15000 ]; do echo $i > /seed/$i; i=$((i+1)); done';
+    writeFileSync(join(context, 'Dockerfile'), `FROM busybox\nRUN mkdir /seed && ${script}\n`);
+    await daemon.ok(['build', '-q', '-t', 'many', context]);
+    const data = join(daemon.dataRoot, 'volumes/half/_data');
+    const files = (): number => (existsSync(data) ? readdirSync(data).length : 0);
+    const creating = daemon.docker(['create', '--name', 'half', '-v', 'half:/seed', 'many', 'true']);
+    for (const deadline = Date.now() + 20_000; files() === 0 && Date.now() < deadline; )
+      await new Promise((resolve) => setImmediate(resolve));
+    const partial = files();
+    await daemon.kill9();
+    await creating;
+    assert.ok(partial > 0 && partial < 15_000, `${partial} files at the kill`);
+    await daemon.restart();
+    assert.equal(await sh(['-v', 'half:/seed'], 'ls /seed | wc -l; cat /seed/14999', 'many'), '15000\n14999');
+    await daemon.ok(['volume', 'rm', 'half']);
+    await daemon.ok(['rmi', '-f', 'many']);
   });
 
   test('--volumes-from, with ro', async () => {

@@ -3,6 +3,10 @@ import { join } from 'node:path';
 import { type CallOptions, isKind } from '@berth/base';
 import { runCommand } from '@berth/linux';
 
+/** With us goes the copy: the next daemon empties a volume that was not filled to the end, and must be alone with it. */
+const WHILE_WE_LIVE = ['setpriv', '--pdeathsig', 'KILL', '--'] as const;
+const COPY = ['cp', '-a', '--reflink=auto', '--'];
+
 /**
  * Fills an empty volume with what the image has at the place it is mounted to: contents, owners, modes, times, links,
  * devices, sparseness and extended attributes, and those of the directory itself. False when there was nothing to do:
@@ -17,7 +21,7 @@ export async function copyUp(from: string, to: string, { signal }: CallOptions =
   if (!source?.isDirectory() || (await readdir(to)).length > 0) return false;
   try {
     if ((await readdir(from)).length > 0)
-      await runCommand('cp', ['-a', '--reflink=auto', '--', `${from}/.`, to], { signal });
+      await runCommand(WHILE_WE_LIVE[0], [...WHILE_WE_LIVE.slice(1), ...COPY, `${from}/.`, to], { signal });
     await chown(to, source.uid, source.gid);
     await chmod(to, source.mode & 0o7777);
   } catch (error) {
