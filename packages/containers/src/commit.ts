@@ -4,8 +4,9 @@ import type { Digest } from '@berth/oci';
 import type { Container } from './container.ts';
 import type { ContainerDeps } from './deps.ts';
 import { emitContainer } from './events.ts';
+import { healthcheckOf, mergeImageConfig } from './merge-image.ts';
 import { runtimeOf } from './pause.ts';
-import type { ContainerSettings } from './types.ts';
+import { type ContainerSettings, EMPTY_SETTINGS } from './types.ts';
 
 export interface CommitOptions extends CallOptions {
   readonly reference?: string;
@@ -13,7 +14,9 @@ export interface CommitOptions extends CallOptions {
   readonly comment?: string;
   /** Freeze the processes while the changes are read; default true. */
   readonly pause?: boolean;
-  /** Applied to the container's own settings to give the image's. */
+  /** Settings of the image; the container's own complete them as an image's complete a container's. */
+  readonly config?: ImageRunConfig;
+  /** Applied to {@link config}, or else to the container's settings, before they are completed. */
   readonly changeConfig?: (config: ImageRunConfig) => ImageRunConfig;
 }
 
@@ -28,13 +31,12 @@ export async function commit(deps: ContainerDeps, nameOrId: string, options: Com
       ...(options.signal ? { signal: options.signal } : {}),
     }),
   );
-  const run = runConfigOf(container.record.settings);
   const created = deps.clock.now().toISOString();
   const config: ImageConfigDocument = {
     ...base.config,
     created,
     ...(options.author ? { author: options.author } : {}),
-    config: options.changeConfig ? options.changeConfig(run) : run,
+    config: completed(options, runConfigOf(container.record.settings)),
     rootfs: { type: 'layers', diff_ids: [...base.diffIds, ...(written.layer ? [written.layer.diffId] : [])] },
     history: [
       ...(base.config.history ?? []),
@@ -64,6 +66,10 @@ export async function commit(deps: ContainerDeps, nameOrId: string, options: Com
   return image;
 }
 
+function completed({ config, changeConfig = (given) => given }: CommitOptions, own: ImageRunConfig): ImageRunConfig {
+  return runConfigOf(mergeImageConfig(settingsOf(changeConfig(config ?? own)), own));
+}
+
 async function paused<T>(
   deps: ContainerDeps,
   container: Container,
@@ -75,6 +81,7 @@ async function paused<T>(
   if (!container.is('running')) return await work();
   const runtime = runtimeOf(deps, container);
   await runtime.pause(container.id);
+  emitContainer(deps, container, 'pause');
   try {
     return await work();
   } finally {
@@ -82,7 +89,27 @@ async function paused<T>(
       // It may have been killed meanwhile.
       if (!isKind(error, 'notFound', 'conflict')) throw error;
     });
+    emitContainer(deps, container, 'unpause');
   }
+}
+
+function settingsOf(run: ImageRunConfig): ContainerSettings {
+  return {
+    ...EMPTY_SETTINGS,
+    user: run.User ?? '',
+    exposedPorts: run.ExposedPorts ?? {},
+    env: run.Env ?? [],
+    cmd: run.Cmd ?? null,
+    entrypoint: run.Entrypoint ?? null,
+    volumes: run.Volumes ?? {},
+    workingDir: run.WorkingDir ?? '',
+    labels: run.Labels ?? {},
+    onBuild: run.OnBuild ?? null,
+    ...(run.StopSignal === undefined ? {} : { stopSignal: run.StopSignal }),
+    ...(run.StopTimeout === undefined ? {} : { stopTimeout: run.StopTimeout }),
+    ...(run.Shell ? { shell: run.Shell } : {}),
+    ...(run.Healthcheck ? { healthcheck: healthcheckOf(run.Healthcheck) } : {}),
+  };
 }
 
 /** A container's settings as an image's: what belongs to one container only is left out. */

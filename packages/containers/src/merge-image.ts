@@ -49,17 +49,20 @@ function mergeHealthcheck(
   image: ImageRunConfig['Healthcheck'],
 ): HealthcheckSettings | undefined {
   if (!image) return own;
-  const inherited: HealthcheckSettings = {
-    ...(image.Test ? { test: image.Test } : {}),
-    ...(image.Interval ? { interval: image.Interval } : {}),
-    ...(image.Timeout ? { timeout: image.Timeout } : {}),
-    ...(image.StartPeriod ? { startPeriod: image.StartPeriod } : {}),
-    ...(image.StartInterval ? { startInterval: image.StartInterval } : {}),
-    ...(image.Retries ? { retries: image.Retries } : {}),
-  };
+  const inherited = healthcheckOf(image);
   if (!own) return inherited;
   const given = Object.fromEntries(
     Object.entries(own).filter(([key, value]) => (key === 'test' ? own.test?.length : value)),
   );
   return { ...inherited, ...given };
 }
+
+/** An image's health check as a container's. */
+export const healthcheckOf = (image: NonNullable<ImageRunConfig['Healthcheck']>): HealthcheckSettings => ({
+  ...(image.Test ? { test: image.Test } : {}),
+  ...(image.Interval ? { interval: image.Interval } : {}),
+  ...(image.Timeout ? { timeout: image.Timeout } : {}),
+  ...(image.StartPeriod ? { startPeriod: image.StartPeriod } : {}),
+  ...(image.StartInterval ? { startInterval: image.StartInterval } : {}),
+  ...(image.Retries ? { retries: image.Retries } : {}),
+});

@@ -22,7 +22,7 @@ export function applyChanges(config: ImageRunConfig, changes: readonly string[])
     root: undefined,
     config: structuredClone(config),
     shell: config.Shell ?? DEFAULT_SHELL,
-    cmdSet: true,
+    cmdSet: false,
     author: undefined,
     base: undefined,
     history: [],

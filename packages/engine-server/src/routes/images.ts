@@ -312,14 +312,15 @@ const load = handle('ImageLoad', async ({ query, services, exchange, signal }) =
 
 const commit = handle('ImageCommit', async ({ query, body, services, exchange, signal }) => {
   if (!query.container) throw invalid('container is required');
-  const overrides = definedFields(body ?? {});
+  const config = definedFields(body ?? {});
   const image = await services.containers.commit(query.container, {
     signal,
     pause: query.pause ?? true,
     ...(query.repo ? { reference: joinReference(query.repo, query.tag) } : {}),
     ...(query.author ? { author: query.author } : {}),
     ...(query.comment ? { comment: query.comment } : {}),
-    changeConfig: (config) => applyChanges({ ...config, ...overrides }, query.changes ?? []),
+    ...(Object.keys(config).length > 0 ? { config } : {}),
+    changeConfig: (given) => applyChanges(given, query.changes ?? []),
   });
   await exchange.reply.json(201, { Id: image.id });
 });
