@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, writeFileSync } from 'node:fs';
+import { request } from 'node:http';
 import { join } from 'node:path';
 import { eventually, run, runOk } from '../tests/harness/command.ts';
 import { CHECKOUT } from '../tests/harness/temp.ts';
@@ -15,6 +16,11 @@ export interface Engine extends AsyncDisposable {
   readonly version: string;
   /** The daemon, where there is one. */
   readonly pid: number | undefined;
+  /**
+   * Kills the daemon as a crash would and starts it again; milliseconds until it lists `running` running containers.
+   * Undefined where there is no daemon.
+   */
+  readonly crash: ((running: number) => Promise<number>) | undefined;
   /** The whole command line for a docker verb. */
   command(...args: readonly string[]): readonly string[];
   /** Milliseconds of one command. */
@@ -52,13 +58,19 @@ async function startDocker(name: 'dockerd' | 'berth', { root }: EngineOptions): 
     host,
     '-l',
     'warn',
+    // both let containers run on without them: what a crash costs is to be compared too
+    '--live-restore',
   ];
-  const log = openSync(join(own, 'log'), 'a');
-  const child = spawn(program, args, {
-    stdio: ['ignore', log, log],
-    env: { ...process.env, BERTH_NODE: process.execPath },
-  });
-  closeSync(log);
+  const launch = (): ChildProcess => {
+    const log = openSync(join(own, 'log'), 'a');
+    try {
+      const env = { ...process.env, BERTH_NODE: process.execPath };
+      return spawn(program, args, { stdio: ['ignore', log, log], env });
+    } finally {
+      closeSync(log);
+    }
+  };
+  let child = launch();
   const prefix = [requireTool('docker'), '--config', join(own, 'config'), '-H', host];
   const version = await eventually(
     `${name} answers (its log: ${join(own, 'log')})`,
@@ -72,8 +84,36 @@ async function startDocker(name: 'dockerd' | 'berth', { root }: EngineOptions): 
     prefix,
     env,
     force: ['rm', '-f'],
-    pid: child.pid,
-    stop: () => stopChild(child),
+    pid: () => child.pid,
+    crash: async (running) => {
+      await stopChild(child, 'SIGKILL');
+      const began = performance.now();
+      child = launch();
+      for (;;) {
+        if ((await countRunning(host.slice('unix://'.length))) === running) return performance.now() - began;
+        if (performance.now() - began > 120_000) throw new Error(`${name} did not come back: ${join(own, 'log')}`);
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      }
+    },
+    stop: () => stopChild(child, 'SIGTERM'),
+  });
+}
+
+/** How many running containers the daemon lists; undefined while it does not answer. */
+function countRunning(socketPath: string): Promise<number | undefined> {
+  return new Promise((resolve) => {
+    const failed = (): void => resolve(undefined);
+    const asked = request({ socketPath, path: '/containers/json', timeout: 30_000 }, (response) => {
+      const chunks: Buffer[] = [];
+      response.on('data', (chunk: Buffer) => chunks.push(chunk));
+      response.on('error', failed);
+      response.on('end', () => {
+        const list: unknown = response.statusCode === 200 ? JSON.parse(Buffer.concat(chunks).toString()) : undefined;
+        resolve(Array.isArray(list) ? list.length : undefined);
+      });
+    });
+    asked.on('error', failed);
+    asked.end();
   });
 }
 
@@ -122,7 +162,8 @@ async function preparePodman({ root }: EngineOptions): Promise<Engine> {
     prefix,
     env,
     force: ['rm', '-f', '-t', '0'],
-    pid: undefined,
+    pid: () => undefined,
+    crash: undefined,
     stop: async () => undefined,
   });
 }
@@ -133,11 +174,12 @@ interface Parts {
   readonly prefix: readonly string[];
   readonly env: NodeJS.ProcessEnv;
   readonly force: readonly string[];
-  readonly pid: number | undefined;
+  readonly crash: Engine['crash'];
+  pid(): number | undefined;
   stop(): Promise<void>;
 }
 
-function createEngine({ name, version, prefix, env, force, pid, stop }: Parts): Engine {
+function createEngine({ name, version, prefix, env, force, pid, crash, stop }: Parts): Engine {
   const command = (...args: readonly string[]): readonly string[] => [...prefix, ...args];
   const runIt = (args: readonly string[]) =>
     run(prefix[0] ?? '', [...prefix.slice(1), ...args], { env, timeoutMs: 600_000 });
@@ -151,7 +193,10 @@ function createEngine({ name, version, prefix, env, force, pid, stop }: Parts): 
   return {
     name,
     version,
-    pid,
+    get pid() {
+      return pid();
+    },
+    crash,
     command,
     time: (...args) => time(command(...args), { env }),
     ok,
@@ -165,11 +210,11 @@ function createEngine({ name, version, prefix, env, force, pid, stop }: Parts): 
   };
 }
 
-async function stopChild(child: ChildProcess): Promise<void> {
+async function stopChild(child: ChildProcess, by: 'SIGTERM' | 'SIGKILL'): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const { promise, resolve } = Promise.withResolvers<void>();
   child.once('exit', () => resolve());
-  child.kill('SIGTERM');
+  child.kill(by);
   const timer = setTimeout(() => child.kill('SIGKILL'), 30_000);
   await promise;
   clearTimeout(timer);

@@ -21,6 +21,8 @@ const { values, positionals } = parseArgs({
     quick: { type: 'boolean', default: false },
     n: { type: 'string' },
     engines: { type: 'string', default: ENGINE_NAMES.join(',') },
+    /** Names of cases or of figures, with commas between. */
+    only: { type: 'string' },
     list: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
     /** Write the table here instead. */
@@ -28,21 +30,26 @@ const { values, positionals } = parseArgs({
   },
 });
 
-const unknown = positionals.filter((name) => !CASES.some((each) => each.name === name));
+const wanted = [...positionals, ...(values.only?.split(',') ?? [])];
+const answers = (each: Case, name: string): boolean => each.name === name || Object.hasOwn(each.metrics, name);
+const unknown = wanted.filter((name) => !CASES.some((each) => answers(each, name)));
 if (values.help || unknown.length > 0) {
   console.log(
-    'usage: npm run bench -- [--quick] [--n N] [--engines dockerd,berth,podman] [--output FILE] [--list] [CASE...]',
+    'usage: npm run bench -- [--quick] [--n N] [--engines dockerd,berth,podman] [--output FILE] [--list] [--only CASE,FIGURE,...] [CASE...]',
   );
+  for (const name of unknown) console.error(`bench: there is no case or figure ${name}; --list shows them`);
   process.exit(unknown.length > 0 ? 2 : 0);
 } else if (values.list) {
   for (const each of CASES)
     console.log(
-      `${each.name.padEnd(16)} ${Object.values(each.metrics)
-        .map(({ about }) => about)
+      `${each.name.padEnd(16)} ${Object.entries(each.metrics)
+        .map(([figure, { about }]) => `${figure}: ${about}`)
         .join('; ')}`,
     );
 } else {
-  process.exitCode = await main(CASES.filter(({ name }) => positionals.length === 0 || positionals.includes(name)));
+  process.exitCode = await main(
+    CASES.filter((each) => wanted.length === 0 || wanted.some((name) => answers(each, name))),
+  );
 }
 
 async function main(cases: readonly Case[]): Promise<number> {

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Compares berthd with dockerd and podman in one run and writes bench/RESULTS.md.
 #   npm run bench                         every case (about 40 minutes on two cores)
-#   npm run bench -- --quick run-bridge   some cases, fewer repetitions; --list names them
+#   npm run bench -- --quick --only run-bridge,commit   some cases or figures, fewer repetitions; --list names them
 set -eu
 cd "$(dirname -- "$0")/.."
 sh scripts/setup.sh --bench

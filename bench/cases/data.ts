@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Case, Lab } from '../case.ts';
-import { createRandom } from '../images.ts';
+import { createRandom, randomFile } from '../images.ts';
 
 const DEBIAN = 'bench/debian:1';
 
@@ -88,4 +88,28 @@ export const logs: Case = {
     return { logs_1m: took, attached_1m: await engine.time('run', '--rm', lab.busybox, 'sh', '-c', MILLION_LINES) };
   },
   tearDown: (engine) => engine.remove('bench-logs'),
+};
+
+export const copies: Case = {
+  name: 'cp',
+  metrics: {
+    cp_in: { about: '`cp` of a file of 200 MB into a container', unit: 'ms' },
+    cp_out: { about: '`cp` of a file of 200 MB out of a container', unit: 'ms' },
+  },
+  n: 3,
+  quick: 2,
+  heavy: true,
+  async run(engine, lab) {
+    const [file, back] = [join(lab.scratch, 'large'), join(lab.scratch, 'large-back')];
+    randomFile(file, 200);
+    await engine.remove('bench-cp');
+    await engine.ok('create', '--name', 'bench-cp', lab.busybox, 'true');
+    await lab.settle();
+    const into = await engine.time('cp', file, 'bench-cp:/large');
+    await lab.settle();
+    const out = await engine.time('cp', 'bench-cp:/large', back);
+    rmSync(back);
+    return { cp_in: into, cp_out: out };
+  },
+  tearDown: (engine) => engine.remove('bench-cp'),
 };

@@ -72,3 +72,40 @@ export const manyStarts: Case = {
   },
   tearDown: (engine) => engine.remove(...Array.from({ length: 50 }, (_, index) => `bench-many-${index}`)),
 };
+
+/** Listens on nothing and goes at the first SIGTERM. */
+const OBEDIENT = ['sh', '-c', 'trap "exit 0" TERM; while :; do sleep 0.02; done'];
+
+export const runPort: Case = {
+  name: 'run-port',
+  metrics: { run_port: { about: '`run --rm -p 127.0.0.1::80 busybox true`', unit: 'ms', budget: 0.3 } },
+  n: 10,
+  quick: 5,
+  run: async (engine, lab) => ({
+    run_port: await engine.time('run', '--rm', '-p', '127.0.0.1::80', lab.busybox, 'true'),
+  }),
+};
+
+export const stopRemove: Case = {
+  name: 'stop-rm',
+  metrics: {
+    stop: { about: '`stop` of a container that obeys SIGTERM', unit: 'ms' },
+    remove_stopped: { about: '`rm` of a stopped container', unit: 'ms' },
+    remove_running: { about: '`rm -f` of a running container', unit: 'ms' },
+  },
+  n: 10,
+  quick: 5,
+  async run(engine, lab) {
+    await engine.ok('run', '-d', '--name', 'bench-stop', lab.busybox, ...OBEDIENT);
+    await pause(200);
+    const stop = await engine.time('stop', 'bench-stop');
+    const removed = await engine.time('rm', 'bench-stop');
+    await engine.ok('run', '-d', '--name', 'bench-stop', lab.busybox, 'sleep', '1000');
+    const began = performance.now();
+    await engine.remove('bench-stop');
+    return { stop, remove_stopped: removed, remove_running: performance.now() - began };
+  },
+  tearDown: (engine) => engine.remove('bench-stop'),
+};
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

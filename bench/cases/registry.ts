@@ -9,7 +9,10 @@ const without = (image: string) => (lab: Lab) =>
 
 const pull = (image: string, about: string, budget: number): Case => ({
   name: `pull-${image}`,
-  metrics: { [`pull_${image}`]: { about: `pull ${about}`, unit: 'ms', budget } },
+  metrics: {
+    [`pull_${image}`]: { about: `pull ${about}`, unit: 'ms', budget },
+    [`rmi_${image}`]: { about: '`rmi` of the same', unit: 'ms' },
+  },
   n: 5,
   quick: 2,
   heavy: true,
@@ -17,7 +20,9 @@ const pull = (image: string, about: string, budget: number): Case => ({
   async run(engine, lab) {
     await engine.tryTo('rmi', '-f', source(lab, image));
     await lab.settle();
-    return { [`pull_${image}`]: await engine.time('pull', ...insecure(engine), source(lab, image)) };
+    const pulled = await engine.time('pull', ...insecure(engine), source(lab, image));
+    await lab.settle();
+    return { [`pull_${image}`]: pulled, [`rmi_${image}`]: await engine.time('rmi', source(lab, image)) };
   },
   tearDown: (engine, lab) => engine.tryTo('rmi', '-f', source(lab, image)),
 });
@@ -26,24 +31,28 @@ export const pullA = pull('a', 'a: Debian, one gzip layer', 0.75);
 export const pullB = pull('b', 'b: 12 layers, 20,000 small files', 0.45);
 export const pullC = pull('c', 'c: one 500 MB incompressible file', 0.5);
 
-export const pushA: Case = {
-  name: 'push-a',
-  metrics: { push_a: { about: 'push a, of what was pulled, to an empty registry', unit: 'ms', budget: 0.12 } },
+const push = (image: string, about: string, budget?: number): Case => ({
+  name: `push-${image}`,
+  metrics: { [`push_${image}`]: { about, unit: 'ms', ...(budget === undefined ? {} : { budget }) } },
   n: 3,
   quick: 2,
   heavy: true,
-  unavailable: without('a'),
-  setUp: async (engine, lab) => void (await engine.ok('pull', '-q', ...insecure(engine), source(lab, 'a'))),
+  unavailable: without(image),
+  setUp: async (engine, lab) => void (await engine.ok('pull', '-q', ...insecure(engine), source(lab, image))),
   async run(engine, lab) {
     await using registry = await startDockerRegistry({ below: lab.scratch });
-    const target = `${registry.host}/bench/a:1`;
-    await engine.ok('tag', source(lab, 'a'), target);
+    const target = `${registry.host}/bench/${image}:1`;
+    await engine.ok('tag', source(lab, image), target);
     await lab.settle();
     try {
-      return { push_a: await engine.time('push', ...insecure(engine), target) };
+      return { [`push_${image}`]: await engine.time('push', ...insecure(engine), target) };
     } finally {
       await engine.tryTo('rmi', target);
     }
   },
-  tearDown: (engine, lab) => engine.tryTo('rmi', '-f', source(lab, 'a')),
-};
+  tearDown: (engine, lab) => engine.tryTo('rmi', '-f', source(lab, image)),
+});
+
+export const pushA = push('a', 'push a, of what was pulled, to an empty registry', 0.12);
+export const pushB = push('b', 'push b, the same');
+export const pushC = push('c', 'push c, the same');
