@@ -6,7 +6,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { makeImage, type Random, seededRandom } from '@berth/testkit';
+import { makeImage, makeTar, type Random, seededRandom } from '@berth/testkit';
 import { putImage } from '../conformance/image-kit.ts';
 import { missing, runOk, startDaemon, startRegistry, type TestDaemon, type TestRegistry } from '../harness/index.ts';
 
@@ -15,6 +15,8 @@ const STEPS = 10;
 const SEED = Number(process.env['BERTH_SEED'] ?? 1);
 const REMOTE = ['a:1', 'a:2', 'b:1', 'c:1'] as const;
 const LOCAL = ['one', 'two', 'three'] as const;
+/** The `r` ones are left running. */
+const CONTAINERS = ['c0', 'c1', 'c2', 'r0', 'r1'] as const;
 
 interface World {
   readonly daemon: TestDaemon;
@@ -63,8 +65,8 @@ const ACTIONS: Readonly<Record<string, (world: World) => Promise<void>>> = {
     await call(world, 'POST', `/containers/${name}/start`);
     await call(world, 'POST', `/containers/${name}/wait`);
   },
-  commit: (world) => call(world, 'POST', `/commit?container=c${world.random.below(3)}&repo=${pick(world, LOCAL)}`),
-  removeContainer: (world) => call(world, 'DELETE', `/containers/c${world.random.below(3)}?force=1`),
+  commit: (world) => call(world, 'POST', `/commit?container=${pick(world, CONTAINERS)}&repo=${pick(world, LOCAL)}`),
+  removeContainer: (world) => call(world, 'DELETE', `/containers/${pick(world, CONTAINERS)}?force=1`),
   async build(world) {
     const input = `FROM busybox\nRUN echo ${world.random.below(3)} > /built\nRUN echo ${world.random.below(3)} >> /built\n`;
     world.trace.push(`build ${JSON.stringify(input)}`);
@@ -79,6 +81,33 @@ const ACTIONS: Readonly<Record<string, (world: World) => Promise<void>>> = {
       `/images/${encodeURIComponent(pick(world, [...LOCAL, ...REMOTE.map((name) => remote(world, name))]))}?force=${world.random.below(2)}`,
     ),
   prune: (world) => call(world, 'POST', '/images/prune'),
+  pruneUnused: (world) => call(world, 'POST', `/images/prune?filters=${encodeURIComponent('{"dangling":["false"]}')}`),
+  pruneContainers: (world) => call(world, 'POST', '/containers/prune'),
+  gc: (world) => call(world, 'POST', '/berth/gc'),
+  async saveAndLoad(world) {
+    const name = anyImage(world);
+    world.trace.push(`save and load ${name}`);
+    const saved = await world.daemon.api('GET', `/images/${encodeURIComponent(name)}/get`);
+    if (saved.status !== 200) return;
+    // A part of it as often as the whole: what a cut load leaves is nobody's.
+    const whole = world.random.below(2) === 0;
+    const body = whole ? saved.body : saved.body.subarray(0, world.random.below(saved.body.length));
+    await world.daemon.api('POST', '/images/load?quiet=1', { body });
+  },
+  async import(world) {
+    const body = makeTar([{ name: 'imported', body: world.random.bytes(world.random.below(100_000)) }]);
+    world.trace.push('import');
+    await world.daemon.api('POST', `/images/create?fromSrc=-&repo=${pick(world, LOCAL)}`, { body });
+  },
+  async leaveRunning(world) {
+    const name = `r${world.random.below(2)}`;
+    const Cmd = ['sh', '-c', 'echo x > /x; sleep 1000'];
+    const HostConfig = { NetworkMode: 'none' };
+    await call(world, 'POST', `/containers/create?name=${name}`, { Image: pick(world, LOCAL), Cmd, HostConfig });
+    // An image without a shell is a refusal like any other.
+    world.trace.push(`start ${name}`);
+    await world.daemon.api('POST', `/containers/${name}/start`);
+  },
   pruneCache: (world) => call(world, 'POST', '/build/prune?all=1'),
 };
 
@@ -86,7 +115,14 @@ async function step(world: World): Promise<void> {
   const names = Object.keys(ACTIONS);
   const name = pick(world, names);
   const action = ACTIONS[name];
-  if (world.random.below(8) > 0) return await action?.(world);
+  const chance = world.random.below(8);
+  if (chance === 1) {
+    const other = pick(world, names);
+    world.trace.push(`${name} and ${other} at once`);
+    await Promise.all([action?.(world), ACTIONS[other]?.(world)]);
+    return;
+  }
+  if (chance > 0) return await action?.(world);
   // Killed while at it: whatever the client sees is right, as long as the store is.
   world.trace.push(`kill -9 during ${name}`);
   const cut = action?.(world).catch(() => undefined);
