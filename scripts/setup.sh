@@ -5,6 +5,7 @@
 #   setup.sh --test    and what its tests compare it with (nothing that starts a service is installed: those are unpacked
 #                      below .berth/tools)
 #   setup.sh --bench   and what the benchmark compares it with
+#   setup.sh --acceptance   what the tests need, and the clients of the acceptance tests
 set -eu
 
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
@@ -15,7 +16,8 @@ for argument in "$@"; do
   case $argument in
     --test) [ "$level" = bench ] || level=test ;;
     --bench) level=bench ;;
-    *) echo "usage: setup.sh [--test | --bench]" >&2; exit 2 ;;
+    --acceptance) level=acceptance ;;
+    *) echo "usage: setup.sh [--test | --bench | --acceptance]" >&2; exit 2 ;;
   esac
 done
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
@@ -91,6 +93,8 @@ install_packages() {
 # ---- Peers that would start services if they were installed: unpacked, never configured, never started by Debian
 
 test_peers='docker.io containerd docker-registry buildah iptables libdevmapper1.02.1 libip4tc2 libip6tc2 libxtables12 libnetfilter-conntrack3 libnfnetlink0 libmnl0 libnftnl11'
+# Debian's docker-compose is Python: it and its modules run from where they are unpacked, by Debian's Python.
+acceptance_peers='docker-compose python3-docker python3-dockerpty python3-docopt python3-dotenv python3-jsonschema python3-requests python3-texttable python3-websocket python3-yaml python3-urllib3 python3-certifi python3-chardet python3-idna python3-six python3-attr python3-pyrsistent python3-cached-property python3-distro python3-distutils python3-lib2to3 python3-pkg-resources libyaml-0-2'
 bench_peers='podman netavark aardvark-dns golang-github-containers-common golang-github-containers-image libgpgme11 libassuan0 libgpg-error0 libseccomp2 libsubid4'
 
 unpack_peers() { # level, packages
@@ -122,6 +126,11 @@ write_tools() {
     launcher "$tools/bin/$name" "$tools/root/$program" ''
     printf 'BERTH_%s=%s\n' "$(printf %s "$name" | tr 'a-z-' 'A-Z_')" "$tools/bin/$name" >>"$tools/env.new"
   done
+  if [ -e "$tools/root/usr/bin/docker-compose" ] && [ -x /usr/bin/python3 ]; then
+    launcher "$tools/bin/docker-compose" "env PYTHONPATH=$tools/root/usr/lib/python3/dist-packages /usr/bin/python3" "$tools/root/usr/bin/docker-compose"
+    printf 'BERTH_DOCKER_COMPOSE=%s\n' "$tools/bin/docker-compose" >>"$tools/env.new"
+  fi
+  [ ! -x "$tools/bin/compose-v2" ] || printf 'BERTH_COMPOSE_V2=%s\n' "$tools/bin/compose-v2" >>"$tools/env.new"
   [ ! -x "$tools/bin/crane" ] || printf 'BERTH_CRANE=%s\n' "$tools/bin/crane" >>"$tools/env.new"
   [ ! -e "$tools/python/pinned" ] || printf 'BERTH_DOCKER_PY=%s\n' "$tools/python/bin/python3" >>"$tools/env.new"
   mv "$tools/env.new" "$tools/env"
@@ -156,6 +165,27 @@ build_crane() {
   }
   rm -f "$tools/crane.log"
   printf '%s' "$crane_version" >"$tools/crane-version"
+  write_tools
+}
+
+compose_version=v2.39.4
+
+build_compose() {
+  [ ! -x "$tools/bin/compose-v2" ] || [ "$(cat "$tools/compose-version" 2>/dev/null)" != "$compose_version" ] || return 0
+  have go || { say "no Go toolchain: tests with Compose v2 will be skipped"; return 0; }
+  say "building Compose $compose_version into .berth/tools from its Go module (some minutes, once)"
+  mkdir -p "$tools/bin"
+  module=github.com/docker/compose/v2
+  { directory=$(go mod download -json "$module@$compose_version" | sed -n 's/.*"Dir": "\(.*\)".*/\1/p') && [ -n "$directory" ] &&
+    GOTOOLCHAIN=local CGO_ENABLED=0 nice go build -C "$directory" -trimpath \
+      -ldflags "-s -w -X $module/internal.Version=$compose_version" -o "$tools/bin/compose-v2" ./cmd
+  } </dev/null >"$tools/compose.log" 2>&1 || {
+    tail -n 3 "$tools/compose.log" >&2
+    say "  could not build Compose: what needs it will be skipped"
+    return 0
+  }
+  rm -f "$tools/compose.log"
+  printf '%s' "$compose_version" >"$tools/compose-version"
   write_tools
 }
 
@@ -209,6 +239,8 @@ mount_stray_controllers
 [ "$level" = run ] || build_crane
 [ "$level" = run ] || install_docker_py
 [ "$level" != bench ] || unpack_peers bench "$bench_peers"
+[ "$level" != acceptance ] || unpack_peers acceptance "$acceptance_peers"
+[ "$level" != acceptance ] || build_compose
 # A checkout that was moved: the launchers hold its path.
 [ ! -d "$tools/root" ] || grep -qs "=$tools/" "$tools/env" || write_tools
 say "ready"

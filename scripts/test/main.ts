@@ -30,7 +30,11 @@ if (values.help || unknown.length > 0) {
   );
   process.exit(values.help ? 0 : 2);
 }
-process.exitCode = await main(STAGES.filter(({ name }) => positionals.length === 0 || positionals.includes(name)));
+process.exitCode = await main(
+  STAGES.filter(
+    ({ name, onlyWhenNamed }) => positionals.includes(name) || (positionals.length === 0 && !onlyWhenNamed),
+  ),
+);
 
 /** Runs the stages on a scratch file system, then looks for leaks. Returns the exit code. */
 async function main(stages: readonly Stage[]): Promise<number> {
@@ -81,7 +85,7 @@ async function runStage(
     process.execPath,
     '--test',
     `--test-concurrency=${concurrency}`,
-    '--test-timeout=240000',
+    `--test-timeout=${stage.timeoutMs ?? 240_000}`,
     '--test-reporter=spec',
     '--test-reporter-destination=stdout',
     '--test-reporter=tap',

@@ -10,6 +10,10 @@ export interface Stage {
   /** Test files at a time. */
   readonly concurrency?: number;
   readonly needsRoot?: boolean;
+  /** Runs only when it is named. */
+  readonly onlyWhenNamed?: boolean;
+  /** Milliseconds for one test file; 240,000 unless told. */
+  readonly timeoutMs?: number;
 }
 
 export const STAGES: readonly Stage[] = [
@@ -40,6 +44,14 @@ export const STAGES: readonly Stage[] = [
     files: 'tests/fuzz/**/*.test.ts',
     concurrency: 2,
     needsRoot: true,
+  },
+  {
+    name: 'acceptance',
+    about: 'real services by real clients; long, see docs/acceptance.md',
+    files: 'tests/acceptance/**/*.test.ts',
+    needsRoot: true,
+    onlyWhenNamed: true,
+    timeoutMs: 1_800_000,
   },
 ];
 

@@ -19,7 +19,7 @@ export function toolEnvironment(): ReadonlyMap<string, string> {
   } catch {
     return new Map();
   }
-  return new Map([...text.matchAll(/^([A-Z_]+)=(.*)$/gm)].map(([, name, value]) => [name ?? '', value ?? '']));
+  return new Map([...text.matchAll(/^([A-Z0-9_]+)=(.*)$/gm)].map(([, name, value]) => [name ?? '', value ?? '']));
 }
 
 /**
