@@ -113,6 +113,11 @@ const DISCARDS: readonly Discard[] = [
     fields: ['memoryReservation'],
     warning: gone('memory soft limit capabilities', 'Limitation'),
   },
+  {
+    supported: 'kernelMemoryTcp',
+    fields: ['kernelMemoryTCP'],
+    warning: gone('kernel memory TCP limit capabilities', 'Limitation'),
+  },
   { supported: 'oomKillDisable', fields: ['oomKillDisable'], warning: gone('OomKillDisable', 'OomKillDisable', '') },
   { supported: 'pidsLimit', fields: ['pidsLimit'], warning: gone('PIDs limit capabilities', 'PIDs limit') },
   { supported: 'cpuShares', fields: ['cpuShares'], warning: gone('CPU shares', 'Shares') },
@@ -169,6 +174,10 @@ export function supportedLimits<T extends HostSettings>(
     const asked = fields.filter((field) => isAsked(field, host[field]));
     for (const field of asked) delete kept[field];
     if (asked.length > 0) warnings.push(warning);
+  }
+  if ((host.cpuPercent ?? 0) > 0) {
+    delete kept['cpuPercent'];
+    warnings.push('linux does not support CPU percent. Percent discarded.');
   }
   if (support.memoryLimit && !support.swapLimit && (host.memory ?? 0) > 0 && (host.memorySwap ?? 0) >= 0) {
     // Without accounting for swap the kernel refuses any value.

@@ -147,6 +147,7 @@ export function resourcesOf(host: HostSettings): SpecResources {
     ...(typeof host.memorySwappiness === 'number' && host.memorySwappiness >= 0
       ? { memorySwappiness: host.memorySwappiness }
       : {}),
+    ...(host.kernelMemoryTCP ? { kernelMemoryTcp: host.kernelMemoryTCP } : {}),
     ...(host.oomKillDisable ? { oomKillDisable: true } : {}),
     ...(host.nanoCpus ? { nanoCpus: host.nanoCpus } : {}),
     ...(host.cpuShares ? { cpuShares: host.cpuShares } : {}),

@@ -138,6 +138,9 @@ export interface ResourceSettings {
         readonly options?: Readonly<Record<string, string>> | null;
       }[]
     | null;
+  readonly kernelMemoryTCP?: number;
+  /** Windows only. */
+  readonly cpuPercent?: number;
   readonly memoryReservation?: number;
   readonly memorySwap?: number;
   readonly memorySwappiness?: number | null;
