@@ -420,3 +420,106 @@ test('what does not exist is said so', async () => {
   await refused(['network', 'create', '-d', 'nodriver', 'x'], /plugin "nodriver" not found/);
   assert.equal(await daemon.ok(['network', 'ls', '-q', '--filter', 'name=nonet']), '');
 });
+
+test('ls and prune know dockerd’s filters, and say what is wrong with others', async () => {
+  await daemon.ok(['network', 'create', 'alpha-net']);
+  await daemon.ok(['network', 'create', 'beta-net']);
+  try {
+    const listed = async (...filters: readonly string[]): Promise<string> =>
+      (
+        await daemon.ok(['network', 'ls', '--format', '{{.Name}}', ...filters.flatMap((filter) => ['-f', filter])])
+      ).replaceAll('\n', ' ');
+    assert.equal(await listed('name=^alpha'), 'alpha-net');
+    assert.equal(await listed('name=alpha', 'name=beta'), 'alpha-net beta-net');
+    assert.equal(await listed('type=custom', 'driver=bridge'), 'alpha-net beta-net');
+    assert.equal(await listed('dangling=true'), 'alpha-net beta-net');
+    assert.equal(await listed('scope=swarm'), '');
+    await refused(['network', 'ls', '-f', 'type=odd'], /invalid filter: 'type'='odd'/);
+    await refused(['network', 'ls', '-f', 'dangling=odd'], /invalid value for filter 'dangling', must be "true"/);
+    await refused(['network', 'ls', '-f', 'until=1h'], /invalid filter 'until'/);
+    await refused(['network', 'prune', '-f', '--filter', 'name=x'], /invalid filter 'name'/);
+    assert.equal(await daemon.ok(['network', 'prune', '-f', '--filter', 'until=1h']), '');
+    assert.match(await daemon.ok(['network', 'prune', '-f', '--filter', 'until=0s']), /alpha-net\nbeta-net/);
+    assert.equal((await daemon.api('GET', '/networks/bridge?verbose=1')).status, 200);
+    assert.equal((await daemon.api('GET', '/networks/bridge?scope=swarm')).status, 404);
+  } finally {
+    await daemon.docker(['network', 'rm', 'alpha-net', 'beta-net']);
+  }
+});
+
+test('configuration networks give others their settings', async () => {
+  const pool = ['--subnet', '10.213.64.0/24', '--gateway', '10.213.64.9'];
+  await daemon.ok(['network', 'create', '--config-only', ...pool, '--label', 'from=conf', 'conf']);
+  try {
+    await refused(['network', 'create', '--config-only', '--internal', 'bad'], /Network operator fields like/);
+    await refused(
+      ['network', 'create', '--config-from', 'nothing', 'bad'],
+      /configuration network "nothing" not found/,
+    );
+    await refused(
+      ['network', 'create', '--config-from', 'conf', '--subnet', '10.213.65.0/24', 'bad'],
+      /user specified configurations are not supported if the network depends on a configuration network/,
+    );
+    await daemon.ok(['network', 'create', '--config-from', 'conf', 'real']);
+    assert.deepEqual((await network('real')).IPAM.Config, [{ Subnet: '10.213.64.0/24', Gateway: '10.213.64.9' }]);
+    assert.equal(
+      await daemon.ok(['network', 'inspect', '-f', '{{.ConfigFrom.Network}} {{json .Labels}} {{.ConfigOnly}}', 'real']),
+      'conf {"from":"conf"} false',
+    );
+    await refused(['network', 'rm', 'conf'], /configuration network "conf" is in use/);
+    await refused(
+      ['run', '--rm', '--network', 'conf', 'busybox', 'true'],
+      /cannot create endpoint on configuration-only network/,
+    );
+    assert.match(await once(['--network', 'real'], 'ip r'), /default via 10\.213\.64\.9/);
+  } finally {
+    await daemon.docker(['network', 'rm', 'real']);
+    await daemon.docker(['network', 'rm', 'conf']);
+  }
+});
+
+test('endpoint settings: all that is wrong at once; link-local addresses, interface name, priorities', async () => {
+  await daemon.ok(['network', 'create', '--subnet', '10.213.66.0/24', 'ep']);
+  try {
+    const create = (endpoints: object): Promise<string> =>
+      daemon
+        .api('POST', '/containers/create?name=wrong', {
+          body: {
+            Image: 'busybox',
+            HostConfig: { NetworkMode: 'ep' },
+            NetworkingConfig: { EndpointsConfig: endpoints },
+          },
+        })
+        .then((answer) => `${answer.status} ${String((answer.json() as { message?: string }).message)}`);
+    assert.equal(
+      await create({
+        ep: {
+          IPAMConfig: { IPv4Address: '10.99.0.1', IPv6Address: '1.2.3.4', LinkLocalIPs: ['nowhere'] },
+          DriverOpts: { 'com.docker.network.endpoint.sysctls': 'net.ipv4.conf.eth0.log_martians=1' },
+        },
+        bridge: { Aliases: ['x'] },
+      }),
+      `400 invalid config for network ep: invalid endpoint settings:
+invalid IPv6 address: 1.2.3.4
+invalid link-local IP address: nowhere
+no configured subnet or ip-range contain the IP address 10.99.0.1
+no configured subnet or ip-range contain the IP address 1.2.3.4
+unrecognised network interface sysctl 'net.ipv4.conf.eth0.log_martians=1'; represent 'net.X.Y.ethN.Z=V' as 'net.X.Y.IFNAME.Z=V', 'X' must be 'ipv4', 'ipv6' or 'mpls'
+invalid config for network bridge: invalid endpoint settings:
+network-scoped alias is supported only for containers in user defined networks`,
+    );
+    const flags = ['name=ep', 'link-local-ip=169.254.9.9', 'driver-opt=com.docker.network.endpoint.ifname=main'];
+    await sleeper('well', '--network', flags.join(','));
+    await daemon.ok(['network', 'connect', '--gw-priority', '3', 'bridge', 'well']);
+    const seen = await inside('well', 'ip -4 -o a; ip r');
+    assert.match(seen, /main\s+inet 169\.254\.9\.9\/16/);
+    assert.match(seen, /default via 10\.210\.0\.1 dev eth0/);
+    assert.deepEqual(
+      JSON.parse(await daemon.ok(['inspect', '-f', '{{json .NetworkSettings.Networks.ep.IPAMConfig}}', 'well'])),
+      { LinkLocalIPs: ['169.254.9.9'] },
+    );
+  } finally {
+    await daemon.docker(['rm', '-f', 'well', 'wrong']);
+    await daemon.ok(['network', 'rm', 'ep']);
+  }
+});

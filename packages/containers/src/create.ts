@@ -19,7 +19,8 @@ import { type PlannedMount, planMounts } from './mount-points.ts';
 import { checkName, generateName } from './names.ts';
 import { containerDirectory, logPath } from './paths.ts';
 import type { ContainerRecord, ContainerSettings, EndpointSettings, HostSettings } from './types.ts';
-import { validateCreate, validateEndpoints } from './validate.ts';
+import { validateCreate } from './validate.ts';
+import { validateEndpoints } from './validate-endpoints.ts';
 
 export interface CreateContainer {
   readonly name?: string;
@@ -45,7 +46,7 @@ export async function create(
   if (input.settings.image === '') throw invalid('config cannot be empty in order to create a container');
   const given = input.name ? checkName(input.name) : undefined;
   validateCreate(input.settings, input.host, deps.support);
-  validateEndpoints(input.networking);
+  validateEndpoints(deps.networks, input.networking);
   assertSharesKnown(deps, input.host);
   const limits = supportedLimits(input.host, deps.support);
   const host = completeHost(deps, bindLinks(deps.store, limits.host));

@@ -3,6 +3,7 @@ import type { ContainerDeps } from './deps.ts';
 import { followNetworks } from './etc-files.ts';
 import { connectInput, networkModeOf, networksOf } from './network.ts';
 import type { EndpointSettings } from './types.ts';
+import { validateEndpoint } from './validate-endpoints.ts';
 
 /** Connects a container to one more network: at once when it runs, else from its next start on. */
 export async function connectNetwork(
@@ -24,6 +25,7 @@ export async function connectNetwork(
   const connected = networksOf(container, mode);
   if (connected.length > 0 && (name === 'none' || connected.some(([other]) => other === 'none')))
     throw invalid('container cannot be connected to multiple networks with one of the networks in private (none) mode');
+  validateEndpoint(deps.networks, name, settings);
   if (container.isRunning) {
     await followNetworks(deps, container, () =>
       deps.networks.connect(container.id, name, connectInput(deps, container, name, settings)),

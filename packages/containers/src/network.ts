@@ -88,6 +88,7 @@ export function connectInput(
     ...(settings.ipamConfig?.ipv4Address ? { ipv4: settings.ipamConfig.ipv4Address } : {}),
     ...(settings.ipamConfig?.ipv6Address ? { ipv6: settings.ipamConfig.ipv6Address } : {}),
     ...(mac ? { macAddress: mac } : {}),
+    ...(settings.ipamConfig?.linkLocalIPs?.length ? { linkLocal: settings.ipamConfig.linkLocalIPs } : {}),
     ...(settings.driverOpts ? { driverOptions: settings.driverOpts } : {}),
     ...(settings.gwPriority ? { gatewayPriority: settings.gwPriority } : {}),
   };

@@ -1,12 +1,12 @@
 import { isIP } from 'node:net';
-import { invalid, messageOf, notImplemented } from '@berth/base';
+import { invalid, messageOf } from '@berth/base';
 import type { ResourceSupport } from '@berth/linux';
 import { parseLogConfig } from '@berth/logs';
 import { normalizeCapability } from '@berth/runtime';
 import { validateResources } from './limits.ts';
 import { parseHostPorts, parsePort } from './network.ts';
 import { parseDeviceRule, securityOptions } from './security.ts';
-import type { ContainerSettings, EndpointSettings, HostSettings, RestartPolicy } from './types.ts';
+import type { ContainerSettings, HostSettings, RestartPolicy } from './types.ts';
 
 const NAMED_RESTARTS = new Set(['', 'no', 'always', 'unless-stopped', 'on-failure']);
 
@@ -95,11 +95,6 @@ export function validateRestart(policy: RestartPolicy | undefined, autoRemove: b
   if (retries < 0) throw invalid('invalid restart policy: maximum retry count cannot be negative');
   if (autoRemove && policy.name !== '' && policy.name !== 'no')
     throw invalid("can't create 'AutoRemove' container with restart policy");
-}
-
-export function validateEndpoints(networking: Readonly<Record<string, EndpointSettings>>): void {
-  for (const { ipamConfig } of Object.values(networking))
-    if ((ipamConfig?.linkLocalIPs ?? []).length > 0) throw notImplemented('link-local addresses are not implemented');
 }
 
 function validateCapabilities(host: HostSettings): void {

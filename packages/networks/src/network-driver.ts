@@ -55,6 +55,12 @@ export interface NetworkRecord {
   readonly predefined: boolean;
   /** The network's parent interface was made for it, and goes with it. */
   readonly ownsParent?: boolean;
+  /** No network but settings for others: nobody connects to it, and its subnets are not taken. */
+  readonly configOnly?: boolean;
+  /** Name of the configuration network the settings came from. */
+  readonly configFrom?: string;
+  /** Undefined when none were given at all. */
+  readonly ipamOptions?: Readonly<Record<string, string>>;
   /** The subnet was asked for, not chosen: only then may containers ask for an address. */
   readonly subnetConfigured?: boolean;
 }

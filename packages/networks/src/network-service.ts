@@ -61,6 +61,10 @@ export interface CreateNetwork {
   readonly options?: Readonly<Record<string, string>>;
   readonly labels?: Readonly<Record<string, string>>;
   readonly ipam?: readonly Partial<IpamPool>[];
+  readonly ipamOptions?: Readonly<Record<string, string>>;
+  /** Settings for other networks (`--config-only`), or the name of those to take (`--config-from`). */
+  readonly configOnly?: boolean;
+  readonly configFrom?: string;
 }
 
 /** `private`: an own namespace (bridge networks, or none). `host`: the daemon's. `container`: another container's. */

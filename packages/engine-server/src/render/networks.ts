@@ -1,10 +1,12 @@
 import type { Container } from '@berth/containers';
 import { networkModeOf, networksOf } from '@berth/containers';
 import type { ContainerInspect, EndpointSettings, PortMap } from '@berth/engine-api';
-import type { EndpointRecord } from '@berth/networks';
+import { type EndpointRecord, ON_LINK } from '@berth/networks';
 import type { EngineServices } from '../services.ts';
 
 const address = (cidr: string | undefined): string => cidr?.split('/')[0] ?? '';
+/** A default route by the interface alone has no gateway to show. */
+const shownGateway = (gateway: string | undefined): string => (gateway === ON_LINK ? '' : (gateway ?? ''));
 const prefix = (cidr: string | undefined): number => Number(cidr?.split('/')[1] ?? 0);
 
 /** NetworkSettings of inspect; the top-level address fields are those of the default bridge, as dockerd fills them. */
@@ -56,7 +58,10 @@ export function renderPorts(container: Container, endpoints: readonly EndpointRe
   for (const { published } of endpoints)
     for (const port of published) {
       const key = `${port.containerPort}/${port.protocol}`;
-      ports[key] = [...(ports[key] ?? []), { HostIp: port.hostIp, HostPort: String(port.hostPort) }];
+      ports[key] = [
+        ...(ports[key] ?? []),
+        { HostIp: port.hostIp, HostPort: port.hostPort === 0 ? '' : String(port.hostPort) },
+      ];
     }
   return ports;
 }
@@ -79,6 +84,9 @@ export function renderNetworks(
           ? {
               ...(settings.ipamConfig.ipv4Address ? { IPv4Address: settings.ipamConfig.ipv4Address } : {}),
               ...(settings.ipamConfig.ipv6Address ? { IPv6Address: settings.ipamConfig.ipv6Address } : {}),
+              ...(settings.ipamConfig.linkLocalIPs?.length
+                ? { LinkLocalIPs: [...settings.ipamConfig.linkLocalIPs] }
+                : {}),
             }
           : null,
         Links: settings.links ? [...settings.links] : null,
@@ -88,10 +96,10 @@ export function renderNetworks(
         GwPriority: settings.gwPriority ?? 0,
         NetworkID: network?.id ?? '',
         EndpointID: endpoint?.id ?? '',
-        Gateway: endpoint?.gateway ?? '',
+        Gateway: shownGateway(endpoint?.gateway),
         IPAddress: address(endpoint?.ipv4),
         IPPrefixLen: prefix(endpoint?.ipv4),
-        IPv6Gateway: endpoint?.gateway6 ?? '',
+        IPv6Gateway: shownGateway(endpoint?.gateway6),
         GlobalIPv6Address: address(endpoint?.ipv6),
         GlobalIPv6PrefixLen: prefix(endpoint?.ipv6),
         DNSNames: endpoint && network && !network.predefined ? namesOf(endpoint) : null,
@@ -119,7 +127,11 @@ export function renderPortList(
   });
   const silent = exposed.filter((e) => !published.some((p) => p.containerPort === e.port && p.protocol === e.protocol));
   return [
-    ...published.map((p) => ({ IP: p.hostIp, PrivatePort: p.containerPort, PublicPort: p.hostPort, Type: p.protocol })),
+    ...published.map((p) =>
+      p.hostPort === 0
+        ? { PrivatePort: p.containerPort, Type: p.protocol }
+        : { IP: p.hostIp, PrivatePort: p.containerPort, PublicPort: p.hostPort, Type: p.protocol },
+    ),
     ...silent.map((e) => ({ PrivatePort: e.port, Type: e.protocol })),
   ];
 }

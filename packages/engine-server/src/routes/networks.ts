@@ -1,4 +1,4 @@
-import { invalid, notImplemented } from '@berth/base';
+import { invalid, notFound, notImplemented } from '@berth/base';
 import type { EndpointSettings } from '@berth/containers';
 import { EndpointSettings as EndpointSchema, type Filters, type NetworkInspect } from '@berth/engine-api';
 import type { NetworkRecord } from '@berth/networks';
@@ -6,6 +6,7 @@ import { fromWire } from '../case.ts';
 import { labelMatches } from '../filters.ts';
 import { handle, type RouteFactory } from '../route.ts';
 import type { EngineServices } from '../services.ts';
+import { parseTimeQuery } from '../time.ts';
 
 function renderNetwork(services: EngineServices, network: NetworkRecord, withContainers: boolean): NetworkInspect {
   return {
@@ -18,7 +19,7 @@ function renderNetwork(services: EngineServices, network: NetworkRecord, withCon
     EnableIPv6: network.enableIPv6,
     IPAM: {
       Driver: 'default',
-      Options: network.predefined ? null : {},
+      Options: network.ipamOptions ? { ...network.ipamOptions } : null,
       Config: network.ipam.map((pool) => ({
         Subnet: pool.subnet,
         ...(pool.ipRange ? { IPRange: pool.ipRange } : {}),
@@ -29,8 +30,8 @@ function renderNetwork(services: EngineServices, network: NetworkRecord, withCon
     Internal: network.internal,
     Attachable: network.attachable,
     Ingress: false,
-    ConfigFrom: { Network: '' },
-    ConfigOnly: false,
+    ConfigFrom: { Network: network.configFrom ?? '' },
+    ConfigOnly: network.configOnly ?? false,
     Containers: withContainers ? containersOf(services, network) : {},
     Options: { ...network.options },
     Labels: { ...network.labels },
@@ -53,26 +54,68 @@ function containersOf(services: EngineServices, network: NetworkRecord): NonNull
   );
 }
 
-function matchNetwork(services: EngineServices, filters: Filters): (network: NetworkRecord) => boolean {
-  for (const key of Object.keys(filters))
-    if (!['name', 'id', 'driver', 'label', 'label!', 'scope', 'type', 'dangling', 'until'].includes(key))
-      throw invalid(`invalid filter '${key}'`);
-  const dangling = filters['dangling']?.[0];
+type Test = (network: NetworkRecord) => boolean;
+
+function refuseUnknown(filters: Filters, known: readonly string[]): void {
+  for (const key of Object.keys(filters)) if (!known.includes(key)) throw invalid(`invalid filter '${key}'`);
+}
+
+/** As dockerd compares names and IDs: the same, or a regular expression that is found in them. */
+function fits(given: string, text: string): boolean {
+  if (given === text) return true;
+  try {
+    return new RegExp(given).test(text);
+  } catch {
+    return false;
+  }
+}
+
+const labelled = (filters: Filters): Test => {
+  const [wanted, unwanted] = [filters['label'] ?? [], filters['label!'] ?? []];
+  return ({ labels }) =>
+    wanted.every((label) => labelMatches(labels, label)) && unwanted.every((label) => !labelMatches(labels, label));
+};
+
+/** `network ls --filter`: values of one key are alternatives, keys must all hold. */
+function matchListed(services: EngineServices, filters: Filters): Test {
+  refuseUnknown(filters, ['dangling', 'driver', 'id', 'label', 'name', 'scope', 'type']);
+  const { name, id, driver, scope, type } = filters;
+  for (const each of type ?? [])
+    if (each !== 'builtin' && each !== 'custom') throw invalid(`invalid filter: 'type'='${each}'`);
+  const unused = danglingOnly(filters['dangling'] ?? []);
+  const hasLabels = labelled(filters);
   return (network) =>
-    (filters['name'] ?? ['']).some((name) => network.name.includes(name)) &&
-    (filters['id'] ?? ['']).some((id) => network.id.startsWith(id)) &&
-    (filters['driver'] ?? [network.driver]).includes(network.driver) &&
-    (filters['scope'] ?? ['local']).includes('local') &&
-    (filters['type'] ?? ['custom', 'builtin']).includes(network.predefined ? 'builtin' : 'custom') &&
-    (filters['label'] ?? []).every((label) => labelMatches(network.labels, label)) &&
-    (filters['label!'] ?? []).every((label) => !labelMatches(network.labels, label)) &&
-    (dangling === undefined ||
-      (!network.predefined && services.networks.endpoints(network.id).length === 0) ===
-        ['true', '1'].includes(dangling));
+    (name?.some((each) => fits(each, network.name)) ?? true) &&
+    (id?.some((each) => fits(each, network.id)) ?? true) &&
+    (driver?.includes(network.driver) ?? true) &&
+    (scope?.includes('local') ?? true) &&
+    (type?.includes(network.predefined ? 'builtin' : 'custom') ?? true) &&
+    hasLabels(network) &&
+    (unused === undefined || unused === (!network.predefined && services.networks.endpoints(network.id).length === 0));
+}
+
+function danglingOnly(values: readonly string[]): boolean | undefined {
+  const [value] = values;
+  if (value === undefined) return undefined;
+  if (values.length > 1) throw invalid('got more than one value for filter key "dangling"');
+  if (!['0', 'false', '1', 'true'].includes(value))
+    throw invalid('invalid value for filter \'dangling\', must be "true" (or "1"), or "false" (or "0")');
+  return value === '1' || value === 'true';
+}
+
+/** `network prune --filter`. */
+function matchPruned(services: EngineServices, filters: Filters): Test {
+  refuseUnknown(filters, ['label', 'label!', 'until']);
+  const times = filters['until'] ?? [];
+  if (times.length > 1) throw invalid('more than one until filter specified');
+  const until = parseTimeQuery(times[0], services.clock.now());
+  const hasLabels = labelled(filters);
+  return (network) =>
+    hasLabels(network) && (until === undefined || BigInt(network.createdAt.getTime()) * 1_000_000n <= until);
 }
 
 const list = handle('NetworkList', async ({ query, services, exchange }) => {
-  const matches = matchNetwork(services, query.filters ?? {});
+  const matches = matchListed(services, query.filters ?? {});
   await exchange.reply.json(
     200,
     services.networks
@@ -84,10 +127,11 @@ const list = handle('NetworkList', async ({ query, services, exchange }) => {
 
 const create = handle('NetworkCreate', async ({ body, services, exchange, signal }) => {
   if (!body.Name) throw invalid('invalid network name: name is empty');
-  if (body.ConfigOnly || body.ConfigFrom?.Network)
-    throw notImplemented('configuration-only networks are not implemented');
   if (body.Ingress || body.Scope === 'swarm' || body.Scope === 'global')
     throw notImplemented('swarm networks are not implemented');
+  const ipamDriver = body.IPAM?.Driver || 'default';
+  if (ipamDriver !== 'default')
+    throw notFound(`could not find plugin ${ipamDriver} in v1 plugin registry: plugin "${ipamDriver}" not found`);
   const { network, warning } = await services.networks.create(
     {
       name: body.Name,
@@ -98,6 +142,9 @@ const create = handle('NetworkCreate', async ({ body, services, exchange, signal
       enableIPv6: body.EnableIPv6 ?? false,
       options: body.Options ?? {},
       labels: body.Labels ?? {},
+      ...(body.ConfigOnly ? { configOnly: true } : {}),
+      ...(body.ConfigFrom?.Network ? { configFrom: body.ConfigFrom.Network } : {}),
+      ...(body.IPAM?.Options ? { ipamOptions: body.IPAM.Options } : {}),
       ipam: (body.IPAM?.Config ?? []).map((pool) => ({
         ...(pool.Subnet ? { subnet: pool.Subnet } : {}),
         ...(pool.Gateway ? { gateway: pool.Gateway } : {}),
@@ -110,7 +157,9 @@ const create = handle('NetworkCreate', async ({ body, services, exchange, signal
   await exchange.reply.json(201, { Id: network.id, Warning: warning });
 });
 
-const inspect = handle('NetworkInspect', async ({ params, services, exchange }) => {
+/** `verbose` adds tasks of a swarm's services, which networks of this engine have none of. */
+const inspect = handle('NetworkInspect', async ({ params, query, services, exchange }) => {
+  if (query.scope && query.scope !== 'local') throw notFound(`network ${params.id} not found`);
   await exchange.reply.json(200, renderNetwork(services, services.networks.get(params.id), true));
 });
 
@@ -134,7 +183,7 @@ const disconnect = handle('NetworkDisconnect', async ({ params, body, services, 
 });
 
 const prune = handle('NetworkPrune', async ({ query, services, exchange }) => {
-  const matches = matchNetwork(services, query.filters ?? {});
+  const matches = matchPruned(services, query.filters ?? {});
   const inUse = new Set(
     services.containers.list().flatMap((c) => [c.record.host.networkMode ?? '', ...Object.keys(c.record.networking)]),
   );

@@ -61,6 +61,12 @@ export function contains(cidr: Cidr, ip: Ip): boolean {
   return cidr.family === ip.family && ip.value >= cidr.base && ip.value <= lastOf(cidr);
 }
 
+/** The same for texts; false for what is neither a subnet nor an address. */
+export function containsAddress(subnet: string, address: string): boolean {
+  const [cidr, ip] = [tryParseCidr(subnet), parseIp(address)];
+  return cidr !== undefined && ip !== undefined && contains(cidr, ip);
+}
+
 export function overlaps(a: Cidr, b: Cidr): boolean {
   return a.family === b.family && a.base <= lastOf(b) && b.base <= lastOf(a);
 }

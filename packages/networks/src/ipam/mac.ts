@@ -14,6 +14,11 @@ export function macFor(ipv4: string | undefined): string {
   return hex([0x02, 0x42, ...[24n, 16n, 8n, 0n].map((shift) => Number((ip.value >> shift) & 0xffn))]);
 }
 
+/** Whether {@link parseMac} takes it. */
+export function isMacAddress(text: string): boolean {
+  return /^[0-9a-f]{2}([:-][0-9a-f]{2}){5}$/i.test(text);
+}
+
 /** Normalizes to lower case with colons. Throws `invalid`. */
 export function parseMac(text: string): string {
   const mac = text.toLowerCase().replaceAll('-', ':');

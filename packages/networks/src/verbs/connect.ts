@@ -43,6 +43,7 @@ function sandboxFor(
   network: NetworkRecord,
   input: ConnectInput,
 ): SandboxRecord {
+  if (network.configOnly === true) throw forbidden('cannot create endpoint on configuration-only network');
   const sandbox = context.store.sandbox(containerId);
   if (!sandbox) throw notFound(`sandbox for container ${containerId} not found`);
   const others = context.store.endpointsOf(containerId);

@@ -3,6 +3,7 @@ import type { NetworkContext } from '../context.ts';
 import { BRIDGE_OPTIONS, bridgeSettings } from '../drivers/bridge-settings.ts';
 import type { NetworkRecord } from '../network-driver.ts';
 import type { CreateNetwork } from '../network-service.ts';
+import { askedPools, refuseOperatorFields, withConfiguration } from './configuration.ts';
 import { planAddresses } from './plan-addresses.ts';
 
 const PREDEFINED = new Set(['bridge', 'host', 'none', 'default']);
@@ -10,16 +11,19 @@ const PREDEFINED = new Set(['bridge', 'host', 'none', 'default']);
 /** Creates a network of a user. The record comes first: what the kernel holds without one could not be found again. */
 export async function createNetwork(
   context: NetworkContext,
-  input: CreateNetwork,
+  given: CreateNetwork,
   { signal }: CallOptions = {},
 ): Promise<{ readonly network: NetworkRecord; readonly warning: string }> {
   const { store, allocator } = context;
-  const driver = context.driver(checkInput(input));
+  const driver = context.driver(checkInput(given));
+  if (given.configOnly) refuseOperatorFields(given);
   using _held = await context.locks.acquire('networks', { signal });
-  if (store.networks().some(({ name }) => name === input.name))
-    throw conflict(`network with name ${input.name} already exists`);
-  const given = draftOf(input);
-  const draft: NetworkRecord = { ...given, ...(await driver.check?.(given)) };
+  if (store.networks().some(({ name }) => name === given.name))
+    throw conflict(`network with name ${given.name} already exists`);
+  const input = withConfiguration(context, given);
+  if (input.configOnly) return createConfiguration(context, input);
+  const asked = draftOf(input);
+  const draft: NetworkRecord = { ...asked, ...(await driver.check?.(asked)) };
   using _subnets = await context.host.lockSubnets?.();
   await checkBridge(context, draft);
   const ipam = await planAddresses(context, {
@@ -42,6 +46,18 @@ export async function createNetwork(
     forgetNetwork(context, network.id);
     throw error;
   }
+  context.emit('network', 'create', network.id, { name: network.name, type: network.driver });
+  return { network, warning: '' };
+}
+
+/** Settings for other networks: a record and nothing else. */
+function createConfiguration(
+  context: NetworkContext,
+  input: CreateNetwork,
+): { readonly network: NetworkRecord; readonly warning: string } {
+  const draft = draftOf(input);
+  const network = { ...draft, driver: 'null', configOnly: true, ipam: askedPools(input.ipam ?? []) };
+  context.store.putNetwork(network);
   context.emit('network', 'create', network.id, { name: network.name, type: network.driver });
   return { network, warning: '' };
 }
@@ -81,6 +97,8 @@ function draftOf(input: CreateNetwork): NetworkRecord {
     labels: input.labels ?? {},
     ipam: [],
     predefined: false,
+    ...(input.ipamOptions === undefined ? {} : { ipamOptions: input.ipamOptions }),
+    ...(input.configFrom === undefined ? {} : { configFrom: input.configFrom }),
     subnetConfigured: pools.length > 0,
   };
 }
@@ -93,7 +111,10 @@ async function checkBridge(context: NetworkContext, draft: NetworkRecord): Promi
   const owner = context.store
     .networks()
     .find((other) => other.driver === 'bridge' && bridgeSettings(other).bridge === bridge);
-  if (owner) throw conflict(`conflicts with network ${owner.id} (${owner.name}): already using bridge name ${bridge}`);
+  if (owner)
+    throw forbidden(
+      `cannot create network ${draft.id} (${bridge}): conflicts with network ${owner.id} (${bridge}): networks have same bridge name`,
+    );
   if ((await context.host.interfaces()).includes(bridge))
     throw conflict(`an interface named ${bridge} exists already and is not a network's`);
 }

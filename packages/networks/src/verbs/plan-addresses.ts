@@ -33,7 +33,8 @@ export async function planAddresses(context: NetworkContext, input: AddressPlanI
   const families = ([4, 6] as const).filter((family) => (family === 4 ? input.enableIPv4 : input.enableIPv6));
   const asked = input.pools.filter(isGiven);
   refuseFaults(asked.flatMap((pool) => faultsOf(pool, families)));
-  const taken = context.store.networks().flatMap(({ ipam }) => ipam.map(({ subnet }) => parseCidr(subnet)));
+  const networks = context.store.networks().filter(({ configOnly }) => configOnly !== true);
+  const taken = networks.flatMap(({ ipam }) => ipam.map(({ subnet }) => parseCidr(subnet)));
   const planned: IpamPool[] = [];
   for (const pool of asked) {
     const subnet = parseCidr(pool.subnet ?? '');

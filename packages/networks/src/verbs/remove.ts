@@ -1,6 +1,7 @@
 import { type CallOptions, forbidden, isKind, messageOf } from '@berth/base';
 import type { NetworkContext } from '../context.ts';
 import type { NetworkRecord } from '../network-driver.ts';
+import { refuseRemoval } from './configuration.ts';
 import { forgetNetwork } from './create.ts';
 import { getNetwork } from './get.ts';
 
@@ -14,6 +15,7 @@ export async function removeNetwork(
   if (network.predefined) throw forbidden(`${network.name} is a pre-defined network and cannot be removed`);
   if (context.store.endpointsOn(network.id).length > 0)
     throw forbidden(`error while removing network: network ${network.name} id ${network.id} has active endpoints`);
+  refuseRemoval(context, network);
   context.removing.add(network.id);
   try {
     await context.driver(network.driver).remove(network);
