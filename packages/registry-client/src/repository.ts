@@ -9,6 +9,7 @@ import {
   decodeManifest,
   digestAlgorithm,
   isDigest,
+  isForeignLayerType,
   isManifestType,
   MAX_MANIFEST_SIZE,
   type Reference,
@@ -70,6 +71,7 @@ async function* judged(stream: ByteStream, { digest }: Descriptor, wrong: () => 
 
 const MAX_DISTRUSTED = 10_000;
 const MAX_TAGS = 100_000;
+const MAX_URLS = 4;
 const KEPT_MANIFESTS = 8;
 
 const rangeHeader = (start: number, end: number | undefined): Record<string, string> =>
@@ -138,6 +140,37 @@ export function createRepository(context: RepositoryContext): Repository {
       await expectStatus(response, 200, 206);
       return response;
     };
+
+  /** A layer that the registry does not have, from where its manifest says that it is. */
+  const openElsewhere = async (
+    descriptor: Descriptor,
+    start: number,
+    end: number | undefined,
+    options: CallOptions,
+    absent: unknown,
+  ): Promise<TransportResponse> => {
+    const session = chosen ?? context.sessions.at(-1);
+    for (const text of (descriptor.urls ?? []).slice(0, MAX_URLS)) {
+      const url = URL.parse(text);
+      if (session === undefined || url === null || !/^https?:$/.test(url.protocol) || url.username !== '') continue;
+      const headers = { 'accept-encoding': 'identity', ...rangeHeader(start, end) };
+      try {
+        const response = await session.send({
+          signal: options.signal,
+          method: 'GET',
+          target: url,
+          scopes: [],
+          headers,
+        });
+        await expectStatus(response, 200, 206);
+        return response;
+      } catch (error) {
+        if (isKind(error, 'cancelled', 'deadline')) throw error;
+        logger.warn('a layer cannot be had from where its manifest says', { digest: descriptor.digest, error });
+      }
+    }
+    throw absent;
+  };
 
   const fetchManifest = async (descriptor: Descriptor, options: CallOptions): Promise<FetchedManifest> => {
     const known = sent.get(descriptor.digest);
@@ -217,14 +250,19 @@ export function createRepository(context: RepositoryContext): Repository {
       contributors,
       open: async (start) => {
         if (current !== undefined) return await openBlob(current, descriptor, end, options)(start);
-        return await trySessions(true, async (session) => {
-          if (context.distrusted.has(`${session.endpoint.base} ${descriptor.digest}`))
-            throw dataLoss(`${session.endpoint.base} sent wrong bytes of ${descriptor.digest} before`);
-          const response = await openBlob(session, descriptor, end, options)(start);
-          current = session;
-          contributors.add(session);
-          return response;
-        });
+        try {
+          return await trySessions(true, async (session) => {
+            if (context.distrusted.has(`${session.endpoint.base} ${descriptor.digest}`))
+              throw dataLoss(`${session.endpoint.base} sent wrong bytes of ${descriptor.digest} before`);
+            const response = await openBlob(session, descriptor, end, options)(start);
+            current = session;
+            contributors.add(session);
+            return response;
+          });
+        } catch (error) {
+          if (!isKind(error, 'notFound') || !isForeignLayerType(descriptor.mediaType)) throw error;
+          return await openElsewhere(descriptor, start, end, options, error);
+        }
       },
       giveUp: (error) => {
         if (current?.endpoint.mirror !== true) return false;
