@@ -60,6 +60,7 @@ export interface DaemonConfig {
   readonly logDriver: string;
   readonly logOptions: Readonly<Record<string, string>>;
   readonly journaldSocket: string | undefined;
+  readonly volumePluginDirectory: string | undefined;
   readonly labels: readonly string[];
   readonly tls:
     | { readonly ca?: string; readonly cert: string; readonly key: string; readonly verify: boolean }
@@ -291,6 +292,7 @@ function buildConfig(values: Values): DaemonConfig {
     liveRestore: bool('live-restore', false),
     ...logDefaults(text('log-driver'), pairs(values.get('log-opt'), '--log-opt')),
     journaldSocket: text('journald-socket'),
+    volumePluginDirectory: text('volume-plugin-dir'),
     labels: list('label').map(label),
     tls: tls(values, text),
     insecureTcp: bool('insecure-tcp', false),

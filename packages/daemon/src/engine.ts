@@ -13,7 +13,7 @@ import { createRegistryClient } from '@berth/registry-client';
 import { createConmonMonitor, detectHostFacts, type OciRuntime } from '@berth/runtime';
 import { createOverlaySnapshotter, createVfsSnapshotter } from '@berth/snapshots';
 import { lockDataRoot, openLeases, openState } from '@berth/state';
-import { createVolumeService } from '@berth/volumes';
+import { createVolumePlugins, createVolumeService } from '@berth/volumes';
 import { createCollector } from './collector.ts';
 import type { DaemonConfig } from './config.ts';
 import { type DiskLedger, diskLedger } from './disk-ledger.ts';
@@ -101,7 +101,12 @@ export async function startEngine(config: DaemonConfig, logger: Logger): Promise
     bridge: bridgeOptions(config, paths),
     dns: { servers: config.dns, search: config.dnsSearch, options: config.dnsOptions },
   });
-  const volumes = createVolumeService({ state, root: paths.volumes, emit });
+  const { volumePluginDirectory: pluginDirectory } = config;
+  const plugins = createVolumePlugins({
+    ...(pluginDirectory ? { directories: { sockets: pluginDirectory, specs: [pluginDirectory] } } : {}),
+    logger,
+  });
+  const volumes = createVolumeService({ state, root: paths.volumes, plugins, emit });
   await volumes.recover();
   const monitor = undo.use(
     createConmonMonitor({ execRoot: paths.execRoot, logger, conmonPath: findExecutable('conmon') ?? 'conmon' }),
@@ -182,6 +187,7 @@ export async function startEngine(config: DaemonConfig, logger: Logger): Promise
     registry,
     logger,
     instanceId: state.instanceId,
+    volumeDrivers: () => [...new Set([...volumes.drivers(), ...plugins.found()])].toSorted(),
     fsck: (options) => fsck({ paths, state, content, snapshotter, images, containers, volumes }, options),
     gc: (options) => watermark.run(options),
     // All that is neither a container's nor a volume's, so that the totals of `system df` add up to the disk's.

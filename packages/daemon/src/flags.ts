@@ -85,6 +85,7 @@ export const FLAGS: readonly FlagSpec[] = [
     'string',
     'Log driver of containers: json-file (default), local, none, syslog, journald, fluentd, gelf',
   ),
+  flag('volume-plugin-dir', 'string', 'Look for volume plugins here instead of in docker’s directories'),
   flag('journald-socket', 'string', 'Where the journald log driver sends to (/run/systemd/journal/socket)'),
   flag('log-opt', 'map', 'Options of the log driver', { key: 'log-opts' }),
   flag('label', 'list', 'Label of this daemon, key=value', { key: 'labels' }),

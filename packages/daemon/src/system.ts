@@ -17,6 +17,8 @@ export interface SystemParts {
   readonly config: DaemonConfig;
   readonly paths: DaemonPaths;
   readonly instanceId: string;
+  /** Those in use and those that plugins may be. */
+  readonly volumeDrivers: () => readonly string[];
   readonly host: HostFacts;
   readonly runtimes: Runtimes;
   readonly registry: RegistryClient;
@@ -98,6 +100,7 @@ function systemInfo({
   instanceId,
   host,
   runtimes,
+  volumeDrivers,
 }: SystemParts): Awaited<ReturnType<SystemService['info']>> {
   const has = controllers(host);
   const commit = { ID: runtimes.version.commit };
@@ -106,7 +109,7 @@ function systemInfo({
     Driver: config.storageDriver,
     DriverStatus: [['driver-type', 'berth.snapshotter.v1']],
     Plugins: {
-      Volume: ['local'],
+      Volume: [...volumeDrivers()],
       Network: ['bridge', 'host', 'null'],
       Authorization: null,
       Log: [...LOG_DRIVERS].toSorted(),

@@ -1,10 +1,11 @@
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { conflict, type EmitEvent, isKind, KeyedLock, notFound, randomId } from '@berth/base';
+import { conflict, type EmitEvent, isKind, KeyedLock, notFound, randomId, wrap } from '@berth/base';
 import { diskUsage } from '@berth/linux';
 import type { State } from '@berth/state';
 import { createLocalDriver } from './drivers/local.ts';
 import { checkVolumeName } from './name.ts';
+import type { VolumePlugins } from './plugins/volume-plugins.ts';
 import { type StoredVolume, VolumeStore } from './store.ts';
 import type { VolumeDriver, VolumeRecord, VolumeService } from './volume-driver.ts';
 
@@ -12,8 +13,8 @@ export interface VolumeServiceOptions {
   readonly state: State;
   /** Directory of the local driver, `<data-root>/volumes`. */
   readonly root: string;
-  /** Drivers besides `local`. */
-  readonly drivers?: readonly VolumeDriver[];
+  /** Drivers besides `local`; none unless given. */
+  readonly plugins?: VolumePlugins;
   readonly emit: EmitEvent;
 }
 
@@ -21,29 +22,34 @@ export interface VolumeServiceOptions {
 const RECOVERY = 'recovery';
 const whole = ({ filling: _, ...volume }: StoredVolume): StoredVolume => volume;
 
+const NO_PLUGINS: VolumePlugins = {
+  get: (name) => Promise.reject(notFound(`error looking up volume plugin ${name}: plugin "${name}" not found`)),
+  active: () => [],
+  found: () => [],
+};
+
+/** A plugin that does not tell is asked again when it mounts. */
+const whereItIs = async (driver: VolumeDriver, name: string): Promise<{ readonly mountpoint: string }> => ({
+  mountpoint: (await driver.find?.(name).catch(() => undefined))?.mountpoint ?? '',
+});
+
 const ANONYMOUS_LABEL = 'com.docker.volume.anonymous';
 
 /** Volumes of one data root. Call `recover` once after a start. */
-export function createVolumeService({ state, root, drivers = [], emit }: VolumeServiceOptions): VolumeService {
+export function createVolumeService({ state, root, plugins = NO_PLUGINS, emit }: VolumeServiceOptions): VolumeService {
   const store = new VolumeStore(state);
   const lock = new KeyedLock();
   const filling = new KeyedLock();
   const local = createLocalDriver({ root, optionsOf: (name) => store.get(name)?.options ?? {} });
-  const byName = new Map([local, ...drivers].map((driver) => [driver.name, driver]));
-
-  const driverOf = (name: string, driver: string): VolumeDriver => {
-    const found = byName.get(driver);
-    if (!found)
-      throw notFound(`create ${name}: error looking up volume plugin ${driver}: plugin "${driver}" not found`);
-    return found;
-  };
+  const driverOf = async ({ driver }: Pick<VolumeRecord, 'driver'>): Promise<VolumeDriver> =>
+    driver === local.name ? local : await plugins.get(driver);
   const get = (name: string): VolumeRecord => {
     const volume = store.get(name);
     if (!volume || volume.removing) throw notFound(`get ${name}: no such volume`);
     return volume;
   };
   const finishRemoval = async (volume: VolumeRecord): Promise<void> => {
-    await driverOf(volume.name, volume.driver).remove(volume.name);
+    await (await driverOf(volume)).remove(volume.name);
     store.delete(volume.name);
     emit('volume', 'destroy', volume.name, { driver: volume.driver });
   };
@@ -60,17 +66,43 @@ export function createVolumeService({ state, root, drivers = [], emit }: VolumeS
     try {
       await finishRemoval(volume);
     } catch (error) {
-      // Mounted, although no container refers to it: for a copy in or out. It stays a volume.
-      if (isKind(error, 'conflict')) store.put({ ...volume, removing: false });
-      throw error;
+      if (force && volume.driver !== local.name && !isKind(error, 'conflict')) {
+        store.delete(name);
+        return;
+      }
+      // Mounted, although no container refers to it: for a copy in or out. Or its plugin refuses. It stays a volume.
+      if (isKind(error, 'conflict') || volume.driver !== local.name) store.put({ ...volume, removing: false });
+      throw volume.driver === local.name ? error : wrap(`remove ${name}`, error);
     }
   };
 
-  const mount = async (name: string, containerId: string): Promise<string> =>
-    driverOf(name, get(name).driver).mount(name, containerId);
+  const createWith = async (driver: VolumeDriver, volume: VolumeRecord): Promise<void> => {
+    const { name } = volume;
+    store.put({ ...volume, removing: true });
+    try {
+      await driver.create(name, volume.options);
+    } catch (error) {
+      if (driver === local) await driver.remove(name).catch(() => undefined);
+      store.delete(name);
+      throw driver === local ? error : wrap(`create ${name}`, error);
+    }
+    store.put(driver === local ? volume : { ...volume, ...(await whereItIs(driver, name)) });
+  };
+  const mount = async (name: string, containerId: string): Promise<string> => {
+    const volume = get(name);
+    const driver = await driverOf(volume);
+    if (driver === local) return await driver.mount(name, containerId);
+    try {
+      const mountpoint = await driver.mount(name, containerId);
+      if (mountpoint !== volume.mountpoint) store.put({ ...get(name), mountpoint });
+      return mountpoint;
+    } catch (error) {
+      throw wrap(`error while mounting volume '${volume.mountpoint}'`, error);
+    }
+  };
   const unmount = async (name: string, containerId: string): Promise<void> => {
     const volume = store.get(name);
-    if (volume) await driverOf(name, volume.driver).unmount(name, containerId);
+    if (volume) await (await driverOf(volume)).unmount(name, containerId);
   };
   const empty = async ({ name }: VolumeRecord): Promise<void> => {
     const path = await mount(name, RECOVERY);
@@ -85,9 +117,11 @@ export function createVolumeService({ state, root, drivers = [], emit }: VolumeS
     get,
     async create(input) {
       const name = input.name || randomId();
-      checkVolumeName(name);
+      if (!input.driver || input.driver === local.name) checkVolumeName(name);
       using _held = await lock.acquire(name);
-      const driver = driverOf(name, input.driver || 'local');
+      const driver = await driverOf({ driver: input.driver || local.name }).catch((error: unknown) => {
+        throw wrap(`create ${name}`, error);
+      });
       const existing = store.get(name);
       if (existing?.removing) await finishRemoval(existing);
       else if (existing) {
@@ -95,28 +129,31 @@ export function createVolumeService({ state, root, drivers = [], emit }: VolumeS
           throw conflict(`create ${name}: conflict: volume name must be unique`);
         return existing;
       }
+      const found = await driver.find?.(name);
       const anonymous = input.anonymous ?? !input.name;
       const volume: VolumeRecord = {
         name,
         driver: driver.name,
-        mountpoint: driver.path(name),
+        mountpoint: found?.mountpoint ?? driver.path(name),
+        ...(driver.scope === undefined ? {} : { scope: driver.scope }),
         createdAt: new Date(),
         labels: { ...input.labels, ...(anonymous ? { [ANONYMOUS_LABEL]: '' } : {}) },
         options: input.options ?? {},
         anonymous,
       };
-      store.put({ ...volume, removing: true });
-      try {
-        await driver.create(name, volume.options);
-      } catch (error) {
-        await driver.remove(name).catch(() => undefined);
-        store.delete(name);
-        throw error;
-      }
-      store.put(volume);
+      if (found === undefined) await createWith(driver, volume);
+      else store.put(volume);
       emit('volume', 'create', name, { driver: driver.name });
       return volume;
     },
+    async inspect(name) {
+      const volume = get(name);
+      const found = await (await driverOf(volume)).find?.(name);
+      if (found === undefined) return volume;
+      const { mountpoint, status } = found;
+      return { ...volume, mountpoint: mountpoint || volume.mountpoint, ...(status ? { status } : {}) };
+    },
+    drivers: () => [local.name, ...plugins.active()],
     list: () => store.list().filter(({ removing }) => removing !== true),
     users: (name) => store.users(name),
     reference(name, containerId) {
@@ -156,7 +193,8 @@ export function createVolumeService({ state, root, drivers = [], emit }: VolumeS
       const names: string[] = [];
       let bytes = 0;
       for (const volume of store.list()) {
-        if (volume.removing || store.users(volume.name).length > 0 || !matches(volume)) continue;
+        if (volume.driver !== local.name || volume.removing || store.users(volume.name).length > 0 || !matches(volume))
+          continue;
         const size = (await diskUsage(volume.mountpoint)).bytes;
         try {
           await remove(volume.name);
@@ -169,9 +207,19 @@ export function createVolumeService({ state, root, drivers = [], emit }: VolumeS
       }
       return { names, bytes };
     },
-    usage: async (name) => (await diskUsage(get(name).mountpoint)).bytes,
+    async usage(name) {
+      const { driver, mountpoint } = get(name);
+      return driver === local.name ? (await diskUsage(mountpoint)).bytes : 0;
+    },
     async recover() {
-      for (const volume of store.list()) if (volume.removing) await finishRemoval(volume);
+      for (const volume of store.list().filter(({ removing }) => removing)) {
+        try {
+          await finishRemoval(volume);
+        } catch (error) {
+          // A plugin may be started later than the daemon. The next start tries again.
+          if (volume.driver === local.name) throw error;
+        }
+      }
     },
   };
 }

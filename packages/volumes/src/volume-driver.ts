@@ -8,8 +8,12 @@ import type { CallOptions } from '@berth/base';
  */
 export interface VolumeDriver {
   readonly name: string;
+  /** `global`: the same volumes on every host. Default `local`. */
+  readonly scope?: 'local' | 'global';
+  /** A volume the driver has, whoever made it; only drivers that others use too have this. */
+  find?(name: string): Promise<FoundVolume | undefined>;
   create(name: string, options: Readonly<Record<string, string>>, call?: CallOptions): Promise<void>;
-  /** Host path of the data. */
+  /** Host path of the data; '' for one that shows only when the volume is mounted. */
   path(name: string): string;
   mount(name: string, consumer: string, call?: CallOptions): Promise<string>;
   unmount(name: string, consumer: string): Promise<void>;
@@ -17,11 +21,20 @@ export interface VolumeDriver {
   remove(name: string): Promise<void>;
 }
 
+export interface FoundVolume {
+  /** '' when it is not mounted. */
+  readonly mountpoint: string;
+  readonly status?: Readonly<Record<string, unknown>>;
+  readonly createdAt?: Date;
+}
+
 export interface VolumeRecord {
   readonly name: string;
   readonly driver: string;
   readonly mountpoint: string;
   readonly createdAt: Date;
+  /** Default `local`. */
+  readonly scope?: 'local' | 'global';
   readonly labels: Readonly<Record<string, string>>;
   readonly options: Readonly<Record<string, string>>;
   /** Made for a container without a name being given; removed with it by `rm -v` and `--rm`. */
@@ -38,7 +51,11 @@ export interface VolumeService {
     readonly anonymous?: boolean;
   }): Promise<VolumeRecord>;
   get(name: string): VolumeRecord;
+  /** The same with what its driver says of it now. */
+  inspect(name: string): Promise<VolumeRecord & { readonly status?: Readonly<Record<string, unknown>> }>;
   list(): readonly VolumeRecord[];
+  /** Names of drivers in use, `local` among them. */
+  drivers(): readonly string[];
   /** IDs of containers that refer to the volume, running or not. */
   users(name: string): readonly string[];
   /** Records that a container refers to the volume (from container create to remove). */
@@ -60,7 +77,7 @@ export interface VolumeService {
   prune(
     matches: (volume: VolumeRecord) => boolean,
   ): Promise<{ readonly names: readonly string[]; readonly bytes: number }>;
-  /** Bytes on disk, as du counts. */
+  /** Bytes on disk, as du counts; 0 for what a plugin keeps elsewhere. */
   usage(name: string): Promise<number>;
   /** After a daemon start: finishes creations and removals that the last one began. */
   recover(): Promise<void>;

@@ -1,6 +1,7 @@
 import type { EngineEvent } from '@berth/base';
 import { conflict, invalid } from '@berth/base';
 import { type Filters, MAX_API_VERSION, MIN_API_VERSION } from '@berth/engine-api';
+import type { VolumeRecord } from '@berth/volumes';
 import { renderSummary } from '../render/containers.ts';
 import { type Call, handle, type RouteFactory } from '../route.ts';
 import type { EngineServices } from '../services.ts';
@@ -106,15 +107,22 @@ async function containersWithSizes(services: EngineServices): Promise<unknown[]>
   );
 }
 
+/** What a driver or a mount keeps elsewhere is not the data root's, and dockerd does not count it either. */
+const isOnDisk = ({ driver, options }: VolumeRecord): boolean =>
+  driver === 'local' && Object.keys(options).length === 0;
+
 async function volumesWithUse(services: EngineServices): Promise<unknown[]> {
   return await Promise.all(
-    services.volumes.list().map(async (volume) => ({
-      ...renderVolume(volume),
-      UsageData: {
-        Size: await services.volumes.usage(volume.name),
-        RefCount: services.volumes.users(volume.name).length,
-      },
-    })),
+    services.volumes
+      .list()
+      .filter(isOnDisk)
+      .map(async (volume) => ({
+        ...renderVolume(volume),
+        UsageData: {
+          Size: await services.volumes.usage(volume.name),
+          RefCount: services.volumes.users(volume.name).length,
+        },
+      })),
   );
 }
 

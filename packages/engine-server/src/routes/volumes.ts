@@ -5,7 +5,7 @@ import { labelMatches } from '../filters.ts';
 import { handle, type RouteFactory } from '../route.ts';
 import type { EngineServices } from '../services.ts';
 
-export function renderVolume(volume: VolumeRecord): Volume {
+export function renderVolume(volume: VolumeRecord & { readonly status?: Readonly<Record<string, unknown>> }): Volume {
   const labels = Object.keys(volume.labels).length > 0 ? { ...volume.labels } : null;
   const anonymousLabel = volume.anonymous ? { 'com.docker.volume.anonymous': '' } : null;
   return {
@@ -15,7 +15,8 @@ export function renderVolume(volume: VolumeRecord): Volume {
     Mountpoint: volume.mountpoint,
     Name: volume.name,
     Options: Object.keys(volume.options).length > 0 ? { ...volume.options } : null,
-    Scope: 'local',
+    Scope: volume.scope ?? 'local',
+    ...(volume.status ? { Status: { ...volume.status } } : {}),
   };
 }
 
@@ -49,7 +50,7 @@ const create = handle('VolumeCreate', async ({ body, services, exchange }) => {
 });
 
 const inspect = handle('VolumeInspect', async ({ params, services, exchange }) => {
-  await exchange.reply.json(200, renderVolume(services.volumes.get(params.name)));
+  await exchange.reply.json(200, renderVolume(await services.volumes.inspect(params.name)));
 });
 
 const remove = handle('VolumeDelete', async ({ params, query, services, exchange }) => {
