@@ -119,6 +119,59 @@ test('an index: the platform of the host, another when asked for, none', {
   }
 });
 
+test('docker manifest makes one tag of what was pushed for several platforms; they live side by side', {
+  skip,
+}, async () => {
+  const foreign = process.arch === 's390x' ? 'arm64' : 's390x';
+  for (const { host } of registries) {
+    const images = [
+      imageOf({ text: 'mine' }),
+      makeImage({ layers: [[{ name: 'x', body: 'theirs' }]], platform: { os: 'linux', architecture: foreign } }),
+    ]; // prettier-ignore
+    for (const image of images) {
+      const { platform } = image;
+      const name = `${host}/list:${platform.architecture}`;
+      await putImage(host, 'origin', platform.architecture, image);
+      await daemon.ok([
+        'pull',
+        '-q',
+        '--platform',
+        `linux/${platform.architecture}`,
+        `${host}/origin:${platform.architecture}`,
+      ]); // prettier-ignore
+      await daemon.ok(['tag', `${host}/origin:${platform.architecture}`, name]);
+      await daemon.ok(['push', '-q', name]);
+      await daemon.ok(['rmi', name, `${host}/origin:${platform.architecture}`]);
+    }
+    const list = `${host}/list:1`;
+    const parts = images.map(({ platform }) => `${host}/list:${platform.architecture}`);
+    await daemon.ok(['manifest', 'create', '--insecure', list, ...parts]);
+    const digest = await daemon.ok(['manifest', 'push', '--insecure', '--purge', list]);
+    const shown = JSON.parse(await daemon.ok(['manifest', 'inspect', '--insecure', list])) as {
+      manifests: { digest: string; platform: { architecture: string } }[];
+    };
+    assert.deepEqual(
+      shown.manifests.map((each) => [each.digest, each.platform.architecture]).sort(),
+      images.map(({ manifest, platform }) => [manifest.digest, platform.architecture]).sort(),
+    );
+    for (const { platform } of images)
+      await daemon.ok(['pull', '-q', '--platform', `linux/${platform.architecture}`, list]); // prettier-ignore
+    assert.equal(await daemon.ok(['image', 'inspect', '-f', '{{.Id}}', list]), digest);
+    const summary = (await daemon.api('GET', `/images/${list}/json?manifests=1`)).json() as {
+      Manifests: { Available: boolean; ImageData: { Platform: { architecture: string } } }[];
+    };
+    assert.deepEqual(
+      summary.Manifests.map((each) => [each.Available, each.ImageData.Platform.architecture]).sort(),
+      images.map(({ platform }) => [true, platform.architecture]).sort(),
+    );
+    assert.equal(await daemon.ok(['run', '--rm', '--network', 'none', list]), 'mine');
+    await daemon.ok(['tag', list, `${host}/list-again:1`]);
+    assert.match(await daemon.ok(['push', `${host}/list-again:1`]), new RegExp(`1: digest: ${digest}`));
+    await daemon.ok(['rmi', list, `${host}/list-again:1`]);
+    await daemon.assertClean();
+  }
+});
+
 test('what a pull and a push say, line by line', { skip }, async () => {
   const [registry] = registries;
   assert.ok(registry);
