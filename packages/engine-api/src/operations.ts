@@ -5,6 +5,7 @@ import * as containers from './operations/containers.ts';
 import * as exec from './operations/exec.ts';
 import * as images from './operations/images.ts';
 import * as networks from './operations/networks.ts';
+import * as plugins from './operations/plugins.ts';
 import * as system from './operations/system.ts';
 import * as volumes from './operations/volumes.ts';
 import { type OperationId, ROUTES } from './routes.ts';
@@ -22,6 +23,7 @@ export const OPERATIONS = {
   ...build,
   ...networks,
   ...volumes,
+  ...plugins,
   ...berth,
 } as const satisfies { readonly [Id in OperationId]: Operation<Id> };
 

@@ -110,6 +110,14 @@ export const ROUTES = {
   VolumeInspect: { method: 'GET', path: '/volumes/{name}' },
   VolumeDelete: { method: 'DELETE', path: '/volumes/{name}' },
 
+  PluginList: { method: 'GET', path: '/plugins', since: '1.25' },
+  PluginPrivileges: { method: 'GET', path: '/plugins/privileges', since: '1.25' },
+  PluginPull: { method: 'POST', path: '/plugins/pull', since: '1.25' },
+  PluginCreate: { method: 'POST', path: '/plugins/create', since: '1.25', upload: 'tar' },
+  PluginInspect: { method: 'GET', path: '/plugins/{name:.*}/json', since: '1.25' },
+  PluginAction: { method: 'POST', path: '/plugins/{name:.*}/{action}', since: '1.25' },
+  PluginDelete: { method: 'DELETE', path: '/plugins/{name:.*}', since: '1.25' },
+
   BerthInfo: { method: 'GET', path: '/berth/info' },
   BerthFsck: { method: 'GET', path: '/berth/fsck' },
   BerthGc: { method: 'POST', path: '/berth/gc' },

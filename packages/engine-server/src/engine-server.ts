@@ -8,6 +8,7 @@ import { CONTAINER_ROUTES } from './routes/containers.ts';
 import { EXEC_ROUTES } from './routes/exec.ts';
 import { IMAGE_ROUTES } from './routes/images.ts';
 import { NETWORK_ROUTES } from './routes/networks.ts';
+import { PLUGIN_ROUTES } from './routes/plugins.ts';
 import { SYSTEM_ROUTES } from './routes/system.ts';
 import { VOLUME_ROUTES } from './routes/volumes.ts';
 import type { EngineServices } from './services.ts';
@@ -20,6 +21,7 @@ const ALL: readonly RouteFactory[] = [
   ...BUILD_ROUTES,
   ...NETWORK_ROUTES,
   ...VOLUME_ROUTES,
+  ...PLUGIN_ROUTES,
   ...BERTH_ROUTES,
 ];
 
