@@ -508,6 +508,21 @@ unrecognised network interface sysctl 'net.ipv4.conf.eth0.log_martians=1'; repre
 invalid config for network bridge: invalid endpoint settings:
 network-scoped alias is supported only for containers in user defined networks`,
     );
+    // What old clients send: the address of the network the container is made for, of no other.
+    const old = await daemon.api('POST', '/v1.43/containers/create?name=old', {
+      body: {
+        Image: 'busybox',
+        Cmd: ['sleep', '600'],
+        MacAddress: '02:42:00:00:00:77',
+        HostConfig: { NetworkMode: 'ep', Init: true },
+        NetworkingConfig: { EndpointsConfig: { ep: {}, bridge: {} } },
+      },
+    });
+    assert.equal(old.status, 201, old.body.toString());
+    await daemon.ok(['start', 'old']);
+    const { ep, bridge } = await endpoints('old');
+    assert.equal(ep?.MacAddress, '02:42:00:00:00:77');
+    assert.notEqual(bridge?.MacAddress, '02:42:00:00:00:77');
     const flags = ['name=ep', 'link-local-ip=169.254.9.9', 'driver-opt=com.docker.network.endpoint.ifname=main'];
     await sleeper('well', '--network', flags.join(','));
     await daemon.ok(['network', 'connect', '--gw-priority', '3', 'bridge', 'well']);
@@ -519,7 +534,7 @@ network-scoped alias is supported only for containers in user defined networks`,
       { LinkLocalIPs: ['169.254.9.9'] },
     );
   } finally {
-    await daemon.docker(['rm', '-f', 'well', 'wrong']);
+    await daemon.docker(['rm', '-f', 'well', 'wrong', 'old']);
     await daemon.ok(['network', 'rm', 'ep']);
   }
 });

@@ -70,6 +70,20 @@ describe('a daemon killed and started again', () => {
     await next.closeSandbox(live.id);
   });
 
+  it('brings its containers back to a bridge that somebody removed', async () => {
+    await using r = await rig({ ready: { connected: 0, plain: 0 } });
+    const [a, b] = [await r.container('bridge', 'a'), await r.container('bridge', 'b')];
+    await using _server = await tcpServer(a.netns, 80);
+    const { published } = await r.service.publish(a.id, [{ containerPort: 80, protocol: 'tcp' }]);
+    await r.service.shutdown({ keep: true });
+    await ipBatch([`link del ${r.bridge}`]);
+    const next = r.restart();
+    await next.restore(new Set([a.id, b.id]));
+    assert.equal(await say(b.netns, a.ip, 80), `from ${b.ip}`);
+    assert.match(await say(undefined, '127.0.0.1', published[0]?.hostPort ?? 0), /^from /);
+    for (const { id } of [a, b]) await next.closeSandbox(id);
+  });
+
   it('chooses another default subnet when options change', async () => {
     await using r = await rig();
     await r.service.shutdown({ keep: false });

@@ -80,7 +80,8 @@ export function connectInput(
   const { settings: own } = container.record;
   const onBridge = network === 'bridge';
   const links = onBridge ? resolveLegacyLinks(deps, container) : resolveLinks(deps, settings.links ?? []);
-  const mac = settings.macAddress || own.macAddress;
+  // The container's own is that of the network it was made for: no two networks share one.
+  const mac = settings.macAddress || (network === networkModeOf(container) ? own.macAddress : undefined);
   return {
     dnsNames: dnsNames(container),
     aliases: settings.aliases ?? [],

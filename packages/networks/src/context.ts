@@ -70,6 +70,7 @@ export function createContext(options: NetworkServiceOptions): NetworkContext {
     host,
     firewall,
     logger,
+    endpointsOn: (id) => store.endpointsOn(id),
     forwardIpv6: bridge.ipForward !== false,
     defaultMtu: mtuSource(host, bridge),
   });

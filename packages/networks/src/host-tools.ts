@@ -10,7 +10,7 @@ import {
   ipAddresses,
   ipBatch,
   ipRoutes,
-  isMountPoint,
+  isNetns,
   nftApply,
   nftChains,
   nftGeneration,
@@ -91,7 +91,7 @@ export function createHostTools(): HostTools {
     async removeNetns(path) {
       removeNetns(path);
     },
-    isNetns: async (path) => isMountPoint(path),
+    isNetns: async (path) => isNetns(path),
     hostSubnets,
     async lockSubnets() {
       await mkdir(dirname(SUBNET_LOCK), { recursive: true });

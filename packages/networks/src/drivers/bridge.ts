@@ -4,7 +4,7 @@ import type { Firewall } from '../firewall/firewall.ts';
 import { networkElements } from '../firewall/ruleset.ts';
 import type { HostTools } from '../host-tools.ts';
 import { macFor } from '../ipam/mac.ts';
-import type { NetworkDriver, NetworkRecord } from '../network-driver.ts';
+import type { EndpointRecord, NetworkDriver, NetworkRecord } from '../network-driver.ts';
 import type { PreparedLink } from '../sandbox/sandbox-record.ts';
 import { type BridgeSettings, bridgeSettings } from './bridge-settings.ts';
 import { configureInside, routeLines } from './inside.ts';
@@ -13,6 +13,8 @@ export interface BridgeDriverOptions {
   readonly host: HostTools;
   readonly firewall: Firewall;
   readonly logger: Logger;
+  /** Who is on a network, for a bridge that has to be made anew. */
+  readonly endpointsOn?: (networkId: string) => readonly EndpointRecord[];
   /** Switch on IPv6 forwarding with the first network that has IPv6; default true. */
   readonly forwardIpv6?: boolean;
   /** Packet size of networks that name none. */
@@ -36,12 +38,23 @@ interface Link {
 
 export function createBridgeDriver(driverOptions: BridgeDriverOptions): BridgeDriver {
   const { host, firewall, defaultMtu } = driverOptions;
+  const portLines = (settings: BridgeSettings, hostInterface: string): string[] => [
+    `link set ${hostInterface} master ${settings.bridge} addrgenmode none up`,
+    // Hairpin: where br_netfilter is loaded, a container's own published port comes back on the port it left by.
+    `link set ${hostInterface} type bridge_slave hairpin on${settings.icc ? '' : ' isolated on'}`,
+  ];
   const pairLine = (netns: string, settings: BridgeSettings, link: Link, mtu: number): string[] => [
     `link add ${link.hostInterface} mtu ${mtu} type veth peer name ${link.interfaceName} mtu ${mtu} address ${link.macAddress} netns ${netns}`,
-    `link set ${link.hostInterface} master ${settings.bridge} addrgenmode none up`,
-    // Hairpin: where br_netfilter is loaded, a container's own published port comes back on the port it left by.
-    `link set ${link.hostInterface} type bridge_slave hairpin on${settings.icc ? '' : ' isolated on'}`,
+    ...portLines(settings, link.hostInterface),
   ];
+  /** Somebody removed the bridge below its containers: they come to the new one. */
+  const adopt = async (network: NetworkRecord, settings: BridgeSettings, present: readonly string[]): Promise<void> => {
+    const ports = driverOptions
+      .endpointsOn?.(network.id)
+      .flatMap(({ hostInterface }) => hostInterface ?? [])
+      .filter((port) => present.includes(port));
+    if (ports && ports.length > 0) await host.ip(ports.flatMap((port) => portLines(settings, port)));
+  };
   const mtuOf = async (settings: BridgeSettings): Promise<number> => settings.mtu ?? (await defaultMtu());
 
   return {
@@ -67,9 +80,11 @@ export function createBridgeDriver(driverOptions: BridgeDriverOptions): BridgeDr
 
     async create(network) {
       const settings = bridgeSettings(network);
-      const existing = (await host.interfaces()).includes(settings.bridge);
+      const present = await host.interfaces();
+      const existing = present.includes(settings.bridge);
       if (settings.external && !existing) throw conflict(`bridge ${settings.bridge} does not exist`);
       if (!settings.external) await host.ip(bridgeLines(network, settings, existing, await mtuOf(settings)));
+      if (!existing) await adopt(network, settings, present);
       await bridgeSysctls(driverOptions, network, settings.bridge);
       await firewall.add(networkElements(network));
     },
