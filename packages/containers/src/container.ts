@@ -53,6 +53,10 @@ export class Container {
   restartTimer: AbortController | undefined;
   /** Current back-off in milliseconds, reset by a long enough run. */
   restartDelayMs = 0;
+  /** How long the next restart for want of health waits, in milliseconds; 0 once it has been healthy. */
+  unhealthyDelayMs = 0;
+  /** Such a restart has been decided on. */
+  isRestartingUnhealthy = false;
   /** Set while a restart by the user is under way: an exit then neither removes an `--rm` container nor restarts it. */
   keepOnExit = false;
 

@@ -71,6 +71,8 @@ export interface ContainerDeps extends ContainerServiceInput {
   readonly initLayers: SingleFlight<string>;
   /** Follows a running task to its end; what then happens may start the container anew. */
   readonly watchExit: (container: Container, task: Task) => void;
+  /** Called after each probe that finds a container unhealthy, for as long as `signal` has not fired. */
+  readonly restartUnhealthy: (container: Container, signal: AbortSignal) => void;
 }
 
 export interface BackgroundTasks {

@@ -94,7 +94,9 @@ async function probe(
   const inStartPeriod = start.getTime() - startedAt < milliseconds(check.startPeriod, 0);
   const after = judge(before, entry, check.retries || DEFAULTS.retries, inStartPeriod);
   deps.store.setState(container, { health: after });
+  if (after.status === 'healthy') container.unhealthyDelayMs = 0;
   if (after.status !== before.status) emitContainer(deps, container, `health_status: ${after.status}`);
+  if (after.status === 'unhealthy') deps.restartUnhealthy(container, signal);
 }
 
 /** The state after one more probe: healthy at once on success, unhealthy after `retries` failures in a row. */

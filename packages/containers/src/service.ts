@@ -33,6 +33,7 @@ import { type RemoveContainerOptions, remove } from './remove.ts';
 import { rename } from './rename.ts';
 import { resize } from './resize.ts';
 import { restart } from './restart.ts';
+import { restartUnhealthy } from './restart-unhealthy.ts';
 import { restore } from './restore.ts';
 import { shutdown } from './shutdown.ts';
 import { sizes } from './sizes.ts';
@@ -117,6 +118,7 @@ export function createContainerService(input: ContainerServiceInput): ContainerS
     rotator: createLogRotator(input.logger),
     initLayers: new SingleFlight(),
     watchExit: (container, task) => watchExit(deps, container, task),
+    restartUnhealthy: (container, signal) => restartUnhealthy(deps, container, signal),
   };
   return {
     create: (request, options) => create(deps, request, options),

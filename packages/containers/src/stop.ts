@@ -31,6 +31,17 @@ export async function stopContainer(
   options: StopOptions = {},
 ): Promise<void> {
   deps.store.setState(container, { stoppedByUser: true });
+  await takeDown(deps, container, options);
+  emitContainer(deps, container, 'stop');
+}
+
+/** The same by the engine itself: nobody has stopped it, so its restart policy still holds. */
+export async function stopForRestart(deps: ContainerDeps, container: Container): Promise<void> {
+  await takeDown(deps, container, {});
+  emitContainer(deps, container, 'stop');
+}
+
+async function takeDown(deps: ContainerDeps, container: Container, options: StopOptions): Promise<void> {
   const seconds = options.timeout ?? container.record.settings.stopTimeout ?? DEFAULT_TIMEOUT_SECONDS;
   const signal = parseSignal(options.stopSignal ?? container.record.settings.stopSignal ?? 'TERM');
   const exited = container.exitWaiters.add();
@@ -44,7 +55,6 @@ export async function stopContainer(
   } finally {
     exited.cancel();
   }
-  emitContainer(deps, container, 'stop');
 }
 
 /** Signals the container's init; one that has exited meanwhile is no error. A paused one is let go so that it can act. */
