@@ -91,10 +91,9 @@ export function createVolumeService({ state, root, plugins = NO_PLUGINS, emit }:
   const mount = async (name: string, containerId: string): Promise<string> => {
     const volume = get(name);
     const driver = await driverOf(volume);
-    if (driver === local) return await driver.mount(name, containerId);
     try {
       const mountpoint = await driver.mount(name, containerId);
-      if (mountpoint !== volume.mountpoint) store.put({ ...get(name), mountpoint });
+      if (driver !== local && mountpoint !== volume.mountpoint) store.put({ ...get(name), mountpoint });
       return mountpoint;
     } catch (error) {
       throw wrap(`error while mounting volume '${volume.mountpoint}'`, error);

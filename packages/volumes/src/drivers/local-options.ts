@@ -23,23 +23,35 @@ export function checkLocalOptions(name: string, options: Readonly<Record<string,
 const isBind = (o: string): boolean => o.split(',').some((word) => word === 'bind' || word === 'rbind');
 
 /** The mount a volume's options ask for; undefined for a plain directory. Resolves the server name of a network volume. */
-export async function mountOf(options: Readonly<Record<string, string>>): Promise<Mount | undefined> {
-  const { type = '', device = '', o = '' } = options;
+export async function mountOf(given: Readonly<Record<string, string>>): Promise<Mount | undefined> {
+  const { type = '', device = '', o = '' } = given;
   if (device === '') return undefined;
   const words = o.split(',').filter((word) => word !== '');
   if (isBind(o)) return { type: 'bind', source: device, options: words };
+  if (!NETWORK_TYPES.has(type)) return { type, source: device, options: words };
   // The kernel takes addresses only: resolving names is left to mount helpers, which are not used here.
-  const resolved = /^(nfs|cifs|smb)/.test(type) ? await Promise.all(words.map(resolveAddress)) : words;
-  return { type, source: device, options: resolved };
+  const options = await Promise.all(words.map(resolveWord));
+  const named = type !== 'nfs' && type !== 'nfs4' && !words.some((word) => word.startsWith('addr='));
+  return { type, source: named ? await resolveDevice(device) : device, options };
 }
 
-async function resolveAddress(word: string): Promise<string> {
-  if (!word.startsWith('addr=')) return word;
-  const host = word.slice('addr='.length);
-  if (isIP(host)) return word;
+const NETWORK_TYPES = new Set(['nfs', 'nfs4', 'cifs', 'smb3']);
+
+async function resolveWord(word: string): Promise<string> {
+  return word.startsWith('addr=') ? `addr=${await resolveHost(word.slice('addr='.length))}` : word;
+}
+
+/** `//server/share` with the server's address. */
+async function resolveDevice(device: string): Promise<string> {
+  const [, host, rest] = /^\/\/([^/]+)(\/.*)?$/s.exec(device) ?? [];
+  return host === undefined ? device : `//${await resolveHost(host)}${rest ?? ''}`;
+}
+
+async function resolveHost(host: string): Promise<string> {
+  if (isIP(host)) return host;
   try {
-    return `addr=${(await lookup(host)).address}`;
+    return (await lookup(host)).address;
   } catch (error) {
-    throw wrap(`resolving the address ${host} of a network volume`, error, 'unavailable');
+    throw wrap('error resolving passed in network volume address', error, 'unavailable');
   }
 }

@@ -13,6 +13,8 @@ export interface LocalDriverOptions {
   readonly optionsOf: (name: string) => Readonly<Record<string, string>>;
 }
 
+const withoutPassword = (option: string): string => option.replace(/^(pass(?:word)?)=.*/s, '$1=*****');
+
 /** Volumes as directories; with `type`, `o` and `device` as file systems mounted while somebody uses them. */
 export function createLocalDriver({ root, optionsOf }: LocalDriverOptions): VolumeDriver {
   const consumers = new Map<string, Set<string>>();
@@ -56,7 +58,8 @@ export function createLocalDriver({ root, optionsOf }: LocalDriverOptions): Volu
         try {
           mountAll([mount], path(name));
         } catch (error) {
-          throw wrap(`failed to mount local volume: mount ${mount.source}:${path(name)}`, error);
+          const data = mount.options.length > 0 ? `, data: ${mount.options.map(withoutPassword).join(',')}` : '';
+          throw wrap(`failed to mount local volume: mount ${mount.source}:${path(name)}${data}`, error);
         }
       }
       users.add(consumer);

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { type ClientRequest, type IncomingMessage, type RequestOptions, request } from 'node:http';
+import type { ClientRequest, IncomingMessage, RequestOptions } from 'node:http';
 import { request as secureRequest } from 'node:https';
 import {
   type CallOptions,
@@ -15,6 +15,9 @@ import {
   unavailable,
 } from '@berth/base';
 import type { PluginAddress } from './plugin-directories.ts';
+
+// an import statement would read every export, and with one of them load all of undici
+const { request } = process.getBuiltinModule('node:http');
 
 /** Of docker's plugin protocol. */
 const ACCEPT = 'application/vnd.docker.plugins.v1.2+json';
