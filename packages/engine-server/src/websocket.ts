@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream';
 import { invalid } from '@berth/base';
 import type { ClientStreams } from '@berth/containers';
 import type { Exchange } from '@berth/http';
-import { Receiver, Sender } from 'ws';
+import type { Receiver, Sender } from 'ws';
 import type { ApiContext } from './route.ts';
 
 /** RFC 6455, section 1.3. */
@@ -28,10 +28,12 @@ export async function acceptWebSocket(exchange: Exchange<ApiContext>): Promise<D
 }
 
 /** A container's streams over a WebSocket: messages are its input; both its outputs come as binary messages, unframed. */
-export function webSocketStreams(socket: Duplex): ClientStreams & { end(): void } {
+export async function webSocketStreams(socket: Duplex): Promise<ClientStreams & { end(): void }> {
+  const { Receiver, Sender } = await import('ws');
+  const receiver = new Receiver({ isServer: true, maxPayload: MAX_MESSAGE });
   const sender = new Sender(socket);
   return {
-    input: messagesOf(socket, sender),
+    input: messagesOf(socket, sender, receiver),
     async write(_stream, data) {
       sender.send(data, { binary: true, compress: false, fin: true, mask: false });
       if (socket.writableNeedDrain) await Promise.race([once(socket, 'drain'), once(socket, 'close')]);
@@ -42,9 +44,8 @@ export function webSocketStreams(socket: Duplex): ClientStreams & { end(): void 
   };
 }
 
-async function* messagesOf(socket: Duplex, sender: Sender): AsyncIterable<Uint8Array> {
+async function* messagesOf(socket: Duplex, sender: Sender, receiver: Receiver): AsyncIterable<Uint8Array> {
   const received: Uint8Array[] = [];
-  const receiver = new Receiver({ isServer: true, maxPayload: MAX_MESSAGE });
   let ended = false;
   receiver.on('message', (data: Buffer) => void received.push(data));
   receiver.on('ping', (data: Buffer) => sender.pong(data, false));

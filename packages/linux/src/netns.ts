@@ -1,10 +1,11 @@
-import { closeSync, openSync, unlinkSync } from 'node:fs';
+import { closeSync, openSync, statfsSync, unlinkSync } from 'node:fs';
 import { libc } from './libc.ts';
 import { unmountSync } from './mount.ts';
 import { check, checkPath } from './syscall-error.ts';
 
 const CLONE_NEWNET = 0x40000000;
 const MS_BIND = 0x1000;
+const NSFS_MAGIC = 0x6e736673;
 
 /** Puts this thread back where it was. Nothing may run in the wrong namespace, so failing to is fatal. */
 const comeBack = (fd: number): void => {
@@ -67,5 +68,14 @@ export function inNetns<T>(path: string, work: () => T): T {
     });
   } finally {
     closeSync(fd);
+  }
+}
+
+/** Whether a namespace is kept at `path`, rather than the bare file that stays of it once it is unmounted, or nothing. */
+export function isNetns(path: string): boolean {
+  try {
+    return statfsSync(path).type === NSFS_MAGIC;
+  } catch {
+    return false;
   }
 }

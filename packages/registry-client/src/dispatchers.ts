@@ -2,7 +2,7 @@ import { lookup as resolveName } from 'node:dns';
 import { isIP, type LookupFunction } from 'node:net';
 import { getCACertificates, rootCertificates } from 'node:tls';
 import { forbidden } from '@berth/base';
-import { Agent, type Dispatcher, ProxyAgent } from 'undici';
+import type { Dispatcher } from 'undici';
 import { loadCertificates } from './certificates.ts';
 import type { Endpoint } from './endpoints.ts';
 import { bareHost, type Reach, reachOfAddress, reachOfHost } from './hosts.ts';
@@ -68,6 +68,8 @@ export function createDispatchers(options: DispatcherOptions): Dispatchers {
       ...(url.protocol === 'https:' && endpoint.verify ? { ca: [...systemCertificates(), ...ca] } : {}),
       ...(cert === undefined || key === undefined ? {} : { cert, key }),
     };
+    // loaded at the first use: 20 MB and 60 ms that a daemon which pulls nothing need not have
+    const { Agent, ProxyAgent } = await import('undici');
     const common = {
       headersTimeout: limits.stallMs,
       bodyTimeout: limits.stallMs,

@@ -1,5 +1,5 @@
 import { type CallOptions, type Logger, sleep, throwIfAborted, unavailable } from '@berth/base';
-import { type Dispatcher, request } from 'undici';
+import type { Dispatcher } from 'undici';
 import type { Dispatchers } from './dispatchers.ts';
 import type { Endpoint } from './endpoints.ts';
 import { connectionFailure, refusal } from './failures.ts';
@@ -113,6 +113,7 @@ export function createTransport(options: {
     const { authorization: _, ...anonymous } = input.headers ?? {};
     throwIfAborted(input.signal);
     try {
+      const { request } = await import('undici');
       return await request(url, {
         dispatcher: await dispatchers.get(home ? endpoint : elsewhere(endpoint, url, options.insecure(url.host))),
         method: input.method,

@@ -234,7 +234,7 @@ const attach = handle('ContainerAttach', async ({ params, query, services, excha
 
 const attachWebSocket = handle('ContainerAttachWebsocket', async ({ params, query, services, exchange, signal }) => {
   const attachment = services.containers.attach(params.id, attachRequest(query));
-  await runAttached(attachment, webSocketStreams(await acceptWebSocket(exchange)), signal);
+  await runAttached(attachment, await webSocketStreams(await acceptWebSocket(exchange)), signal);
 });
 
 async function runAttached(
