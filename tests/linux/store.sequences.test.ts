@@ -156,14 +156,27 @@ test(`${SEQUENCES} random sequences leave the ledger exact`, {
   skip: missing('docker'),
   timeout: 60_000 + SEQUENCES * 20_000,
 }, async () => {
+  try {
+    await playAll();
+  } catch (error) {
+    // What went wrong first is what matters; disposal then fails too, and would hide it.
+    throw error instanceof SuppressedError ? error.suppressed : error;
+  }
+});
+
+async function playAll(): Promise<void> {
   await using registry = await startRegistry();
   await seedRegistry(registry);
   await using daemon = await startDaemon({ logLevel: 'info' });
   for (let at = 0; at < SEQUENCES; at++) {
     const world: World = { daemon, registry, random: seededRandom(SEED + at), trace: [`seed ${SEED + at}`] };
     await daemon.seedBusybox();
-    for (let count = 0; count < STEPS; count++) await step(world);
-    await checkLedger(world);
+    try {
+      for (let count = 0; count < STEPS; count++) await step(world);
+      await checkLedger(world);
+    } catch (error) {
+      throw new Error(`after\n${world.trace.join('\n')}`, { cause: error });
+    }
   }
   const world: World = { daemon, registry, random: seededRandom(0), trace: ['at the end'] };
   await daemon.removeContainers();
@@ -173,4 +186,4 @@ test(`${SEQUENCES} random sequences leave the ledger exact`, {
   const { checked } = (await daemon.api('GET', '/berth/fsck')).json() as { checked: Record<string, number> };
   assert.deepEqual([checked['blobs'], checked['snapshots']], [0, 0], 'nothing is kept without a name');
   await checkLedger(world);
-});
+}

@@ -90,7 +90,9 @@ test('partial blobs that were forgotten are pruned, those being received are not
   }
   await using _busy = await store.ingest('busy');
   assert.equal(await pruneIngests(store, new Date(0)), 0);
-  assert.equal(await pruneIngests(store, new Date(Date.now() + 60_000)), 1000);
+  const [{ diskUsage = 0 } = {}] = [...store.ingests()];
+  assert.ok(diskUsage >= 1000);
+  assert.equal(await pruneIngests(store, new Date(Date.now() + 60_000)), diskUsage);
   assert.deepEqual(
     [...store.ingests()].map(({ ref }) => ref),
     ['busy'],

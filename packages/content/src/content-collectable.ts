@@ -2,11 +2,16 @@ import { isKind } from '@berth/base';
 import type { Digest } from '@berth/oci';
 import type { Collectable, NodeRef } from '@berth/state';
 import type { ContentStore } from './content-store.ts';
+import { allocated } from './disk-report.ts';
 
 export const BLOB_KIND = 'blob';
 
 /** A blob as a node of the object graph. */
 export const blobRef = (digest: Digest): NodeRef => ({ kind: BLOB_KIND, key: digest });
+
+/** Bytes in allocated blocks of a blob, which is what its removal gives back; 0 when it is not stored. */
+export const blobDiskUsage = (store: Pick<ContentStore, 'stat' | 'path'>, digest: Digest): number =>
+  store.stat(digest) === undefined ? 0 : allocated(store.path(digest));
 
 /**
  * Blobs as seen by the collector. What a blob refers to (a manifest its layers, a configuration its snapshots) is known
@@ -25,15 +30,15 @@ export function contentCollectable(
     roots: () => [],
     references: (key) => references(key as Digest),
     async remove(key) {
-      const size = store.stat(key as Digest)?.size ?? 0;
+      const bytes = blobDiskUsage(store, key as Digest);
       try {
         await store.remove(key as Digest);
       } catch (error) {
         if (isKind(error, 'notFound')) return 0;
         throw error;
       }
-      return size;
+      return bytes;
     },
-    size: (key) => store.stat(key as Digest)?.size ?? 0,
+    size: (key) => blobDiskUsage(store, key as Digest),
   };
 }

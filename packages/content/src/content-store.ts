@@ -44,6 +44,8 @@ export interface BlobInfo {
 export interface IngestInfo {
   readonly ref: string;
   readonly offset: number;
+  /** Bytes in allocated blocks. */
+  readonly diskUsage: number;
   readonly startedAt: Date;
   readonly updatedAt: Date;
 }

@@ -36,6 +36,6 @@ function addFiles(directory: string, sum: { count: number; bytes: number }): voi
 }
 
 /** Bytes in allocated blocks of one file or directory; 0 when it has just gone. */
-function allocated(path: string): number {
+export function allocated(path: string): number {
   return (lstatSync(path, { throwIfNoEntry: false })?.blocks ?? 0) * 512;
 }

@@ -1,5 +1,5 @@
 export { type CheckContentOptions, type ContentFinding, checkContent } from './check-content.ts';
-export { BLOB_KIND, blobRef, contentCollectable } from './content-collectable.ts';
+export { BLOB_KIND, blobDiskUsage, blobRef, contentCollectable } from './content-collectable.ts';
 export * from './content-store.ts';
 export { contentTarget, pushRef, type TargetNames } from './content-target.ts';
 export { type ContentDiskReport, contentDiskReport } from './disk-report.ts';

@@ -28,6 +28,7 @@ import {
 } from '@berth/oci';
 import type { State } from '@berth/state';
 import type { BlobInfo, ContentStore, Ingest, IngestInfo } from './content-store.ts';
+import { allocated } from './disk-report.ts';
 import { FileIngest, type IngestHost } from './file-ingest.ts';
 import { createFlusher, type Flusher } from './flusher.ts';
 import { createLayout, type LayoutPaths, layoutPaths } from './layout.ts';
@@ -266,6 +267,7 @@ class FileContentStore implements OpenedContentStore {
       yield {
         ref: row.ref,
         offset: sizeOf(join(this.#paths.ingest, row.file)) ?? 0,
+        diskUsage: allocated(join(this.#paths.ingest, row.file)),
         startedAt: new Date(row.started_at),
         updatedAt: new Date(row.updated_at),
       };

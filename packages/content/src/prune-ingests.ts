@@ -4,9 +4,9 @@ import type { ContentStore } from './content-store.ts';
 /** Gives up partial blobs that nothing was added to since `before` and that nobody is receiving; returns bytes freed. */
 export async function pruneIngests(store: ContentStore, before: Date, options: CallOptions = {}): Promise<number> {
   let freed = 0;
-  for (const { ref, offset, updatedAt } of [...store.ingests()]) {
+  for (const { ref, diskUsage, updatedAt } of [...store.ingests()]) {
     throwIfAborted(options.signal);
-    if (updatedAt < before && (await giveUp(store, ref))) freed += offset;
+    if (updatedAt < before && (await giveUp(store, ref))) freed += diskUsage;
   }
   return freed;
 }

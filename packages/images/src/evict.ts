@@ -1,4 +1,5 @@
 import { type CallOptions, isKind, throwIfAborted } from '@berth/base';
+import { blobDiskUsage } from '@berth/content';
 import type { Digest } from '@berth/oci';
 import type { ImageContext } from './context.ts';
 import type { EvictedImage, EvictOptions } from './image-service.ts';
@@ -32,7 +33,11 @@ async function plan(context: ImageContext, options: EvictOptions): Promise<reado
   const images = await list(context, { all: true });
   const users = new Map<string, number>();
   const partsOf = async (id: Digest, target: (typeof images)[number]['target']) =>
-    (await known(context, target)).parts.map((part) => ({ ...part, id }));
+    (await known(context, target)).parts.map((part) => ({
+      ...part,
+      id,
+      bytes: part.kind === 'blob' ? blobDiskUsage(context.content, part.key as Digest) : part.bytes,
+    }));
   for (const { id, target } of images)
     for (const { kind, key } of await partsOf(id, target)) users.set(kind + key, (users.get(kind + key) ?? 0) + 1);
   const uses = context.records.uses();

@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { createSystemClock, type EngineEvent, silentLogger } from '@berth/base';
-import { type OpenedContentStore, openContentStore } from '@berth/content';
+import { contentDiskReport, type OpenedContentStore, openContentStore } from '@berth/content';
 import {
   type ByteStream,
   createMemoryTarget,
@@ -15,7 +15,7 @@ import {
   type Platform,
   streamOf,
 } from '@berth/oci';
-import { createVfsSnapshotter, type StoredSnapshotter } from '@berth/snapshots';
+import { createVfsSnapshotter, type StoredSnapshotter, snapshotDiskReport } from '@berth/snapshots';
 import { type Leases, openLeases, openState, type State } from '@berth/state';
 import { createImageService, type OwnedImageService } from './create-image-service.ts';
 import type { ImageServiceDeps, ImageUser, LayerTools } from './deps.ts';
@@ -208,3 +208,7 @@ export async function putBlob(target: MemoryTarget, bytes: Uint8Array, mediaType
 /** Digests of all blobs in the store. */
 export const storedDigests = (store: TestStore): readonly Digest[] =>
   [...store.content.list()].map(({ digest }) => digest).sort();
+
+/** Bytes in allocated blocks of all blobs and snapshots. */
+export const heldBy = async ({ content, snapshotter }: TestStore): Promise<number> =>
+  contentDiskReport(content).total + (await snapshotDiskReport(snapshotter)).total;
