@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomInt } from 'node:crypto';
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
 import { describe, it } from 'node:test';
 import { nftApply, nftTables, runCommand } from '@berth/linux';
 import { eventually } from '../harness/index.ts';
@@ -62,6 +64,24 @@ describe('published ports', () => {
     } finally {
       clearInterval(sending);
       client.close();
+    }
+  });
+
+  it('of UDP answer at ::1 and other IPv6 addresses of the host, though the container has none', async () => {
+    await using r = await rig();
+    const a = await r.container('bridge', 'echo');
+    const echo = await udpSocket(a.netns, 7);
+    echo.on('message', (data, from) => echo.send(`${data} back`, from.port, from.address));
+    const { published } = await r.service.publish(a.id, [{ containerPort: 7, protocol: 'udp' }]);
+    assert.deepEqual(published.map(({ hostIp }) => hostIp).toSorted(), ['0.0.0.0', '::']);
+    const clients = [createSocket('udp6'), createSocket('udp6')];
+    try {
+      const answers = clients.map((client) => once(client, 'message', { signal: AbortSignal.timeout(10_000) }));
+      for (const [i, client] of clients.entries()) client.send(`ping ${i}`, published[0]?.hostPort ?? 0, '::1');
+      const heard = (await Promise.all(answers)).map(([data]) => String(data));
+      assert.deepEqual(heard, ['ping 0 back', 'ping 1 back'], 'each its own');
+    } finally {
+      for (const socket of [...clients, echo]) socket.close();
     }
   });
 

@@ -4,11 +4,12 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import { errnoOf, type Logger } from '@berth/base';
 import type { HostTools } from '../host-tools.ts';
 import type { PublishedPort } from '../network-driver.ts';
+import { createUdpRelay } from './udp-relay.ts';
 
 /**
  * Holds published ports of the host by sockets bound to them, so that no other program can take one that the nft table
  * redirects, and so that taking one fails at the moment it is asked for. The kernel redirects before a packet reaches
- * these sockets; what does arrive is IPv6 to a container without an IPv6 address, which TCP ports relay.
+ * these sockets; what does arrive is IPv6 to a container without an IPv6 address, and to ::1, which is relayed.
  */
 export interface PortHolder {
   /** Binds. Rejects with the system's error (`EADDRINUSE`, `EACCES`, `EADDRNOTAVAIL`). */
@@ -50,7 +51,7 @@ function bind(
   logger: Logger,
 ): Promise<Held> {
   if (port.protocol === 'tcp') return bindTcp(port, relayTo, logger);
-  if (port.protocol === 'udp') return bindUdp(port);
+  if (port.protocol === 'udp') return bindUdp(port, relayTo);
   return bindSctp(port, host);
 }
 
@@ -95,7 +96,7 @@ function bindTcp(port: PublishedPort, relayTo: string | undefined, logger: Logge
   });
 }
 
-function bindUdp(port: PublishedPort): Promise<Held> {
+function bindUdp(port: PublishedPort, relayTo: string | undefined): Promise<Held> {
   const family = port.hostIp.includes(':') ? 'udp6' : 'udp4';
   const socket: UdpSocket = createSocket({ type: family, ipv6Only: family === 'udp6' });
   return new Promise((resolve, reject) => {
@@ -106,7 +107,16 @@ function bindUdp(port: PublishedPort): Promise<Held> {
     socket.bind({ address: port.hostIp, port: port.hostPort, exclusive: true }, () => {
       socket.removeAllListeners('error').on('error', () => undefined);
       socket.unref();
-      resolve(() => new Promise((done) => socket.close(() => done())));
+      // What the kernel redirects never comes here; it does so with all of IPv4.
+      const relay =
+        family === 'udp6' && relayTo !== undefined
+          ? createUdpRelay(socket, { address: relayTo, port: port.containerPort })
+          : undefined;
+      if (relay) socket.on('message', (message, from) => relay.forward(message, from));
+      resolve(async () => {
+        relay?.[Symbol.dispose]();
+        await new Promise<void>((done) => socket.close(() => done()));
+      });
     });
   });
 }

@@ -295,14 +295,14 @@ function checkBinding({ containerPort, hostPort = 0, hostPortEnd, hostIp, protoc
 
 /**
  * Without an address a port is published on every IPv4 one, and on every IPv6 one where something would answer: the
- * container's own IPv6 address or, for TCP, the daemon's relay.
+ * container's own IPv6 address or, for TCP and UDP, the daemon's relay.
  */
 function hostAddresses(context: NetworkContext, endpoint: EndpointRecord, binding: PortBinding): readonly string[] {
   if (binding.hostIp) return [binding.hostIp];
   const network = context.store.network(endpoint.networkId);
   const configured = (network && bridgeSettings(network).hostIp) || context.bridge.hostIp || '';
   if (configured !== '' && configured !== '0.0.0.0') return [configured];
-  const six = endpoint.ipv6 !== undefined || binding.protocol === 'tcp';
+  const six = endpoint.ipv6 !== undefined || binding.protocol !== 'sctp';
   return [...(endpoint.ipv4 === undefined && six ? [] : ['0.0.0.0']), ...(six ? ['::'] : [])];
 }
 
