@@ -52,7 +52,7 @@ async function assertValid(...args: readonly string[]): Promise<void> {
 
 /**
  * Pushes busybox with a layer on top; returns the digest that the push told. The layer is large enough to be compressed:
- * `crane validate` reads layers as gzip whatever their media type says, and we keep small ones plain.
+ * `crane validate` reads layers as gzip whatever their media type says, and we keep those under 256 KiB plain.
  */
 async function push(name: string): Promise<string> {
   const context = join(daemon.root, 'context');
