@@ -232,6 +232,8 @@ test('save and load of one platform by the command line, of several by the API',
   };
   const wanted = (...architectures: readonly string[]): string =>
     architectures.map((architecture) => `&platform=${query({ os: 'linux', architecture })}`).join('');
+  const only = await daemon.berth(['push', '--platform', 'linux/arm64', name]);
+  assert.match(only.stdout, new RegExp(`1: digest: ${images[1]?.manifest.digest}`), only.stderr);
   const two = await daemon.api('GET', `/v1.51/images/get?names=${name}${wanted('arm64', 's390x')}`);
   const all = await daemon.api('GET', `/v1.51/images/get?names=${name}`);
   assert.deepEqual([two.status, all.status], [200, 200]);
@@ -275,6 +277,12 @@ test('pull -a and push -a: every tag', { skip }, async () => {
   await daemon.ok(['push', '-a', `${registry.host}/again`]);
   const listed = (await (await fetch(`http://${registry.host}/v2/again/tags/list`)).json()) as { tags: string[] };
   assert.deepEqual(listed.tags, ['1', '2']);
+  await daemon.ok(['rmi', ...['1', '2', '3'].map((tag) => `${name}:${tag}`)]);
+  const berth = await daemon.berth(['pull', '-a', name]);
+  assert.deepEqual([berth.code, berth.stdout.trim().split('\n').at(-1)], [0, name]);
+  assert.equal((await daemon.ok(['images', '--format', '{{.Tag}}', name])).split('\n').length, 3);
+  const tagged = await daemon.berth(['pull', '-a', `${name}:1`]);
+  assert.deepEqual([tagged.code, tagged.stderr.trim()], [1, "tag can't be used with --all-tags/-a"]);
   const none = await daemon.docker(['push', '-a', `${registry.host}/never`]);
   assert.equal(none.code, 1);
   assert.match(none.stderr, /An image does not exist locally with the tag: /);

@@ -52,6 +52,7 @@ async function withSubjects(
   context: ImageContext,
   archived: readonly ArchivedImage[],
 ): Promise<readonly ArchivedImage[]> {
+  if (!archived.some(({ about }) => about)) return archived;
   const held = new Set<Digest>();
   const hold = async (digest: Digest): Promise<void> => {
     if (held.has(digest) || !context.content.stat(digest)) return;
