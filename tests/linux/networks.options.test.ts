@@ -89,6 +89,33 @@ describe('bridge options', () => {
     assert.match(c.endpoint.gateway ?? '', /\.1$/);
   });
 
+  it('name of a bridge: one that is there is used and stays, one that another network has is refused', async () => {
+    await using r = await rig();
+    const bridge = `bx${r.instance.slice(1)}`;
+    await ipBatch([`link add ${bridge} type bridge`]);
+    try {
+      const options = { [`${BRIDGE}.name`]: bridge };
+      await r.service.create({ name: 'mine', options });
+      const [a, b] = [await member(r, 'mine'), await member(r, 'mine')];
+      await using _server = await tcpServer(b.netns, 80);
+      assert.equal(await say(a.netns, b.ip, 80), `from ${a.ip}`);
+      await assert.rejects(r.service.create({ name: 'other', options }), {
+        kind: 'forbidden',
+        message: new RegExp(
+          `^cannot create network [0-9a-f]{64} \\(${bridge}\\): conflicts with network ${r.service.get('mine').id} \\(${bridge}\\): networks have same bridge name$`,
+        ),
+      });
+      for (const { id } of [a, b]) await r.service.closeSandbox(id);
+      await r.service.remove('mine');
+      assert.ok((await ipAddresses()).some(({ ifname }) => ifname === bridge));
+    } finally {
+      await ipBatch([`link del ${bridge}`]);
+    }
+    await assert.rejects(r.service.create({ name: 'loop', options: { [`${BRIDGE}.name`]: 'lo' } }), {
+      kind: 'conflict',
+    });
+  });
+
   it('that are wrong are refused in docker words; unknown ones are kept', async () => {
     await using r = await rig();
     const refused = (name: string, value: string, message: string, more: Partial<CreateNetwork> = {}) =>

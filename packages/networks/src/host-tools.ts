@@ -9,6 +9,7 @@ import {
   inNetns,
   ipAddresses,
   ipBatch,
+  ipLinks,
   ipRoutes,
   isNetns,
   nftApply,
@@ -55,6 +56,8 @@ export interface HostTools {
    */
   lockSubnets?(): Promise<Disposable>;
   interfaces(): Promise<readonly string[]>;
+  /** Those that are bridges. */
+  bridges(): Promise<readonly string[]>;
   /**
    * Waits until a bridge passes on what these ports of it send. The kernel switches a port on some time after its link
    * has come up (it may be tens of milliseconds on a busy machine) and drops what arrives before. Never rejects: after
@@ -102,6 +105,7 @@ export function createHostTools(): HostTools {
       const address = link?.addr_info.find(({ family, scope }) => family === 'inet' && scope === 'global');
       return address && `${address.local}/${address.prefixlen}`;
     },
+    bridges: async () => (await ipLinks({ type: 'bridge' })).map(({ ifname }) => String(ifname)),
     interfaces: async () => (await ipAddresses()).map(({ ifname }) => ifname),
     untilForwarding,
     defaultMtu,

@@ -18,7 +18,7 @@ export interface NetworkDriver {
    * Refuses a network that cannot be, before anything of it is written, and says what its record has to hold besides.
    * Throws `invalid`, `forbidden`.
    */
-  check?(draft: NetworkRecord): Promise<Pick<Partial<NetworkRecord>, 'internal' | 'ownsParent'>>;
+  check?(draft: NetworkRecord): Promise<Pick<Partial<NetworkRecord>, 'internal' | 'ownsParent' | 'foreignBridge'>>;
   /** Whether the network has a gateway address of a family when none was asked for; default yes. */
   allocatesGateway?(network: NetworkRecord, family: Family): boolean;
   /** The gateway of its containers; by default the one of the subnet, and none on an internal network. */
@@ -55,6 +55,8 @@ export interface NetworkRecord {
   readonly predefined: boolean;
   /** The network's parent interface was made for it, and goes with it. */
   readonly ownsParent?: boolean;
+  /** The bridge was there before the network and stays after it. */
+  readonly foreignBridge?: boolean;
   /** No network but settings for others: nobody connects to it, and its subnets are not taken. */
   readonly configOnly?: boolean;
   /** Name of the configuration network the settings came from. */

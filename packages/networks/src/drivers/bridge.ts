@@ -65,7 +65,11 @@ export function createBridgeDriver(driverOptions: BridgeDriverOptions): BridgeDr
       const { gatewayMode } = bridgeSettings(draft);
       if (!draft.internal && (gatewayMode[4] === 'isolated' || gatewayMode[6] === 'isolated'))
         throw invalid("gateway mode 'isolated' can only be used for an internal network");
-      return {};
+      const { bridge } = bridgeSettings(draft);
+      if (!(await host.interfaces()).includes(bridge)) return {};
+      if (!(await host.bridges()).includes(bridge))
+        throw conflict(`an interface named ${bridge} exists already and is no bridge`);
+      return { foreignBridge: true };
     },
 
     allocatesGateway(network, family) {
@@ -92,8 +96,8 @@ export function createBridgeDriver(driverOptions: BridgeDriverOptions): BridgeDr
     async remove(network) {
       const settings = bridgeSettings(network);
       await firewall.remove(networkElements(network));
-      if (!settings.external && (await host.interfaces()).includes(settings.bridge))
-        await host.ip([`link del ${settings.bridge}`]);
+      const isOurs = !settings.external && network.foreignBridge !== true;
+      if (isOurs && (await host.interfaces()).includes(settings.bridge)) await host.ip([`link del ${settings.bridge}`]);
     },
 
     async attach(network, netns, endpoint, options = {}) {

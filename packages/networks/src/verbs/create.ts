@@ -23,9 +23,9 @@ export async function createNetwork(
   const input = withConfiguration(context, given);
   if (input.configOnly) return createConfiguration(context, input);
   const asked = draftOf(input);
+  checkBridge(context, asked);
   const draft: NetworkRecord = { ...asked, ...(await driver.check?.(asked)) };
   using _subnets = await context.host.lockSubnets?.();
-  await checkBridge(context, draft);
   const ipam = await planAddresses(context, {
     ...draft,
     pools: input.ipam ?? [],
@@ -103,18 +103,14 @@ function draftOf(input: CreateNetwork): NetworkRecord {
   };
 }
 
-async function checkBridge(context: NetworkContext, draft: NetworkRecord): Promise<void> {
+function checkBridge({ store }: NetworkContext, draft: NetworkRecord): void {
   if (draft.driver !== 'bridge') return;
   const { [BRIDGE_OPTIONS.external]: reserved } = draft.options;
   if (reserved !== undefined) throw invalid(`the option ${BRIDGE_OPTIONS.external} cannot be set`);
   const { bridge } = bridgeSettings(draft);
-  const owner = context.store
-    .networks()
-    .find((other) => other.driver === 'bridge' && bridgeSettings(other).bridge === bridge);
+  const owner = store.networks().find((other) => other.driver === 'bridge' && bridgeSettings(other).bridge === bridge);
   if (owner)
     throw forbidden(
       `cannot create network ${draft.id} (${bridge}): conflicts with network ${owner.id} (${bridge}): networks have same bridge name`,
     );
-  if ((await context.host.interfaces()).includes(bridge))
-    throw conflict(`an interface named ${bridge} exists already and is not a network's`);
 }

@@ -12,7 +12,7 @@ export async function shutdown(context: NetworkContext, { keep }: { readonly kee
     const present = new Set(await context.host.interfaces());
     const bridges = context.store
       .networks()
-      .filter(({ driver }) => driver === 'bridge')
+      .filter(({ driver, foreignBridge }) => driver === 'bridge' && foreignBridge !== true)
       .map((network) => bridgeSettings(network))
       .filter(({ bridge, external }) => !external && present.has(bridge));
     if (bridges.length > 0) await context.host.ip(bridges.map(({ bridge }) => `link del ${bridge}`));
