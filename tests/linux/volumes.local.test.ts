@@ -52,6 +52,21 @@ describe('local volumes with a device', () => {
     await t.service.remove('ram');
   });
 
+  it('undoes after a restart what nobody uses any more, and only that', async () => {
+    await using t = await setUp();
+    const options = { type: 'tmpfs', device: 'tmpfs' };
+    const [used, unused] = await Promise.all(['used', 'unused'].map((name) => t.service.create({ name, options })));
+    for (const name of ['used', 'unused']) await t.service.mount(name, 'one');
+    const next = t.make();
+    await next.mount('used', 'one');
+    await next.unmountUnused();
+    assert.deepEqual(
+      [used, unused].map((volume) => isMountPoint(volume?.mountpoint ?? '')),
+      [true, false],
+    );
+    await next.unmount('used', 'one');
+  });
+
   it('takes over a mount after a restart', async () => {
     await using t = await setUp();
     const { mountpoint } = await t.service.create({ name: 'ram', options: { type: 'tmpfs', device: 'tmpfs' } });

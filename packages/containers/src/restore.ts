@@ -34,6 +34,7 @@ export async function restore(deps: ContainerDeps): Promise<void> {
   }
   await sweepDirectories(deps);
   await discardHalfFilled(deps);
+  await deps.volumes.unmountUnused();
   for (const container of deps.store.list()) await resumeForwarding(deps, container);
   for (const container of deps.store.list()) if (!container.isRunning) await revive(deps, container);
 }

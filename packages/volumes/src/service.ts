@@ -187,6 +187,7 @@ export function createVolumeService({ state, root, plugins = NO_PLUGINS, emit }:
       }
       return half.map(({ name }) => name);
     },
+    unmountUnused: async () => await local.unmountUnused?.(),
     remove: (name, options = {}) => remove(name, options.force),
     async prune(matches) {
       const names: string[] = [];

@@ -18,6 +18,8 @@ export interface VolumeDriver {
   mount(name: string, consumer: string, call?: CallOptions): Promise<string>;
   unmount(name: string, consumer: string): Promise<void>;
   list(): Promise<readonly string[]>;
+  /** Undoes mounts that no consumer of this process has: those of a former one. */
+  unmountUnused?(): Promise<void>;
   remove(name: string): Promise<void>;
 }
 
@@ -73,6 +75,8 @@ export interface VolumeService {
    * a container `isInUse` by has runs on with what is there.
    */
   discardHalfFilled(isInUse: (containerId: string) => boolean): Promise<readonly string[]>;
+  /** After a daemon start, once running containers have mounted theirs again: undoes mounts of ones that ended meanwhile. */
+  unmountUnused(): Promise<void>;
   remove(name: string, options?: { readonly force?: boolean }): Promise<void>;
   prune(
     matches: (volume: VolumeRecord) => boolean,

@@ -76,6 +76,14 @@ export function createLocalDriver({ root, optionsOf }: LocalDriverOptions): Volu
       if ((await mountOf(optionsOf(name))) !== undefined) await unmount(path(name), { detach: true });
     },
 
+    async unmountUnused() {
+      for (const name of await list()) {
+        using _held = await lock.acquire(name);
+        if (consumers.has(name) || Object.keys(optionsOf(name)).length === 0) continue;
+        if (isMountPoint(path(name))) await unmount(path(name), { detach: true });
+      }
+    },
+
     async remove(name) {
       using _held = await lock.acquire(name);
       if ((consumers.get(name)?.size ?? 0) > 0)
