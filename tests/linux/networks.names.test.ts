@@ -103,7 +103,7 @@ describe('names on user-defined networks', () => {
     }
     assert.deepEqual(data(await ask(a.netns, 'alpha')), [a.ip]);
     const { stdout } = await runCommand(
-      'node',
+      process.execPath,
       [
         '-e',
         `
