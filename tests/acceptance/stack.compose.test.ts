@@ -35,7 +35,7 @@ interface Inspected {
 describe('a stack of four services and a worker', { concurrency: 1, skip: missingDebian() }, () => {
   let daemon: TestDaemon;
   before(async () => {
-    daemon = await startDaemon({ args: ['--bip', '10.229.0.1/24'] });
+    daemon = await startDaemon();
     await daemon.seedDebian();
   });
   after(() => daemon?.[Symbol.asyncDispose]());
