@@ -160,6 +160,13 @@ test('pull, list, run, push, save, load and remove, in registries with and witho
       new RegExp(`${artifacts.sbom.manifest.digest.slice(7, 19)} +${SBOM.replace('+', '\\+')}`),
     );
 
+    const answer = await daemon.api('GET', `/images/${name}/json?manifests=1`);
+    const { Manifests } = answer.json() as { Manifests: { ID: string; Kind: string; Available: boolean }[] };
+    assert.deepEqual(
+      Manifests.map(({ Kind, Available }) => `${Kind} ${Available}`),
+      ['image true', 'image false', ...Object.keys(artifacts).map(() => 'unknown true')],
+    );
+
     // They are no images, take part in its size, and do not keep it from running.
     assert.equal((await daemon.ok(['images', '-qa'])).split('\n').length, 1);
     assert.equal(await daemon.ok(['run', '--rm', '--network', 'none', name]), `text ${at}`);

@@ -49,7 +49,10 @@ export interface ImageService {
   list(options?: ListOptions): Promise<readonly ImageSummary[]>;
   /** One image of the list, with the time of its last tag. */
   summary(name: string, options?: CallOptions): Promise<ImageSummary>;
-  /** Every manifest of an image's index, also those that were not pulled; of an image without an index its only one. */
+  /**
+   * Every manifest of an image's index, also those that were not pulled; of an image without an index its only one. What
+   * is stored about them comes last, as `unknown`.
+   */
   manifests(name: string, options?: CallOptions): Promise<readonly ManifestSummary[]>;
   /** Signatures, bills of materials and such that are stored with an image. */
   referrers(name: string, options?: CallOptions): Promise<readonly ReferrerSummary[]>;

@@ -5,6 +5,7 @@ import { isContainerImage } from './documents.ts';
 import { findImage } from './find.ts';
 import { footprint } from './footprint.ts';
 import type { ManifestSummary } from './image-service.ts';
+import { referrersUnder } from './referrers.ts';
 import { choose, isComplete, platformOf, storedManifests } from './resolve.ts';
 
 /** Throws `notFound`, `invalid`. */
@@ -15,7 +16,10 @@ export async function manifests(
 ): Promise<readonly ManifestSummary[]> {
   const { target } = findImage(context, name);
   const document = await context.documents.manifest(target.digest, options);
-  const entries = document.kind === 'index' ? document.index.manifests : [target];
+  const own = document.kind === 'index' ? document.index.manifests : [target];
+  const listed = new Set(own.map(({ digest }) => digest));
+  const about = (await referrersUnder(context, target)).filter((each) => !listed.has(each.target.digest));
+  const entries = [...own, ...about.map((each) => each.target)];
   const running = await usedManifest(context, target, options);
   const users = context.inUse(target.digest).map(({ id }) => id);
   return await Promise.all(
