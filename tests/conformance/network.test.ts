@@ -520,6 +520,13 @@ network-scoped alias is supported only for containers in user defined networks`,
     });
     assert.equal(old.status, 201, old.body.toString());
     await daemon.ok(['start', 'old']);
+    const aliases = async (version: string): Promise<unknown> => {
+      const answer = await daemon.api('GET', `/v${version}/containers/old/json`);
+      return (answer.json() as { NetworkSettings: { Networks: { ep: { Aliases: unknown } } } }).NetworkSettings.Networks
+        .ep.Aliases;
+    };
+    const short = (old.json() as { Id: string }).Id.slice(0, 12);
+    assert.deepEqual([await aliases('1.44'), await aliases('1.45')], [[short], null]);
     const { ep, bridge } = await endpoints('old');
     assert.equal(ep?.MacAddress, '02:42:00:00:00:77');
     assert.notEqual(bridge?.MacAddress, '02:42:00:00:00:77');

@@ -1,3 +1,4 @@
+import { shortId } from '@berth/base';
 import type { Container } from '@berth/containers';
 import { networkModeOf, networksOf } from '@berth/containers';
 import type { ContainerInspect, EndpointSettings, PortMap } from '@berth/engine-api';
@@ -107,6 +108,16 @@ export function renderNetworks(
     ];
   });
   return Object.fromEntries(entries);
+}
+
+/** Before API 1.45 ID and host name were among the aliases on user-defined networks. */
+export function withOldAliases({ id, record }: Container, shown: ContainerInspect): ContainerInspect {
+  const networks = Object.entries(shown.NetworkSettings.Networks ?? {}).map(([name, endpoint]) => {
+    if (['bridge', 'host', 'none', 'default'].includes(name)) return [name, endpoint] as const;
+    const aliases = new Set([...(endpoint.Aliases ?? []), shortId(id), record.settings.hostname]);
+    return [name, { ...endpoint, Aliases: [...aliases] }] as const;
+  });
+  return { ...shown, NetworkSettings: { ...shown.NetworkSettings, Networks: Object.fromEntries(networks) } };
 }
 
 /** Name, aliases, ID, host name: dockerd's order. */

@@ -25,6 +25,7 @@ import { parsePlatform } from '@berth/oci';
 import { fromWire } from '../case.ts';
 import { matchContainer } from '../filters.ts';
 import { renderInspect, renderSummary, type Sizes } from '../render/containers.ts';
+import { withOldAliases } from '../render/networks.ts';
 import { renderStats } from '../render/stats.ts';
 import { handle, type RouteFactory } from '../route.ts';
 import type { EngineServices } from '../services.ts';
@@ -82,12 +83,10 @@ function settingsFrom(body: ContainerCreateBody): ContainerSettings {
   return { ...EMPTY_SETTINGS, ...given };
 }
 
-const inspect = handle('ContainerInspect', async ({ params, query, services, exchange }) => {
+const inspect = handle('ContainerInspect', async ({ params, query, services, exchange, version }) => {
   const container = services.containers.get(params.id);
-  await exchange.reply.json(
-    200,
-    await renderInspect(services, container, query.size ? await sizesOf(services, container) : undefined),
-  );
+  const shown = await renderInspect(services, container, query.size ? await sizesOf(services, container) : undefined);
+  await exchange.reply.json(200, atLeast(version, '1.45') ? shown : withOldAliases(container, shown));
 });
 
 const start = handle('ContainerStart', async ({ params, query, services, exchange, signal }) => {

@@ -1,6 +1,6 @@
 import { invalid, notFound, notImplemented } from '@berth/base';
 import type { EndpointSettings } from '@berth/containers';
-import { EndpointSettings as EndpointSchema, type Filters, type NetworkInspect } from '@berth/engine-api';
+import { atLeast, EndpointSettings as EndpointSchema, type Filters, type NetworkInspect } from '@berth/engine-api';
 import type { NetworkRecord } from '@berth/networks';
 import { fromWire } from '../case.ts';
 import { labelMatches } from '../filters.ts';
@@ -114,18 +114,18 @@ function matchPruned(services: EngineServices, filters: Filters): Test {
     hasLabels(network) && (until === undefined || BigInt(network.createdAt.getTime()) * 1_000_000n <= until);
 }
 
-const list = handle('NetworkList', async ({ query, services, exchange }) => {
+const list = handle('NetworkList', async ({ query, services, exchange, version }) => {
   const matches = matchListed(services, query.filters ?? {});
   await exchange.reply.json(
     200,
     services.networks
       .list()
       .filter(matches)
-      .map((n) => renderNetwork(services, n, false)),
+      .map((n) => renderNetwork(services, n, !atLeast(version, '1.28'))),
   );
 });
 
-const create = handle('NetworkCreate', async ({ body, services, exchange, signal }) => {
+const create = handle('NetworkCreate', async ({ body, services, exchange, signal, version }) => {
   if (!body.Name) throw invalid('invalid network name: name is empty');
   if (body.Ingress || body.Scope === 'swarm' || body.Scope === 'global')
     throw notImplemented('swarm networks are not implemented');
@@ -138,7 +138,7 @@ const create = handle('NetworkCreate', async ({ body, services, exchange, signal
       ...(body.Driver ? { driver: body.Driver } : {}),
       internal: body.Internal ?? false,
       attachable: body.Attachable ?? false,
-      ...(typeof body.EnableIPv4 === 'boolean' ? { enableIPv4: body.EnableIPv4 } : {}),
+      ...(typeof body.EnableIPv4 === 'boolean' && atLeast(version, '1.48') ? { enableIPv4: body.EnableIPv4 } : {}),
       enableIPv6: body.EnableIPv6 ?? false,
       options: body.Options ?? {},
       labels: body.Labels ?? {},
