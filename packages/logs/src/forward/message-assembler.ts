@@ -11,7 +11,8 @@ const PIECE = 16 << 10;
 interface Open {
   readonly time: bigint;
   readonly from: LogPosition;
-  readonly id: string;
+  /** Made when the line is cut, which few are. */
+  id: string;
   ordinal: number;
   rest: Buffer;
 }
@@ -22,15 +23,12 @@ export interface Assembled {
   readonly upTo: LogPosition;
 }
 
-const nanoseconds = (text: string | undefined): bigint => {
-  if (text === undefined) return 0n;
-  return BigInt(Date.parse(`${text.slice(0, 19)}Z`)) * 1_000_000n + BigInt(text.slice(20));
-};
-
 /** Makes messages of a log's physical lines: parts are put together again, what is too long is cut. */
 export class MessageAssembler {
   readonly #open = new Map<LogStream, Open>();
   readonly #line = newPosition();
+  /** The second the last line was of, as text and in nanoseconds: the next is most likely of the same. */
+  #second = { text: '', value: 0n };
 
   /** Takes whole lines that begin at `from`; gives batches of about `batchBytes`. */
   *add(block: Buffer, from: LogPosition, batchBytes: number): Generator<Assembled> {
@@ -75,13 +73,15 @@ export class MessageAssembler {
     const open = this.#open.get(stream) ?? this.#begin(block, at);
     const whole = open.rest.length === 0 ? data : Buffer.concat([open.rest, data]);
     let offset = 0;
-    for (; whole.length - offset > PIECE; offset += PIECE)
+    for (; whole.length - offset > PIECE; offset += PIECE) {
+      open.id ||= randomBytes(32).toString('hex');
       yield {
         time: open.time,
         stream,
         line: whole.subarray(offset, offset + PIECE),
         partial: { id: open.id, ordinal: ++open.ordinal, last: false },
       };
+    }
     open.rest = whole.subarray(offset);
     if (partial) {
       open.rest = Buffer.from(open.rest);
@@ -93,8 +93,15 @@ export class MessageAssembler {
   }
 
   #begin(block: Buffer, from: LogPosition): Open {
-    const time = nanoseconds(utcTime(block, this.#line.start, this.#line.timeEnd));
-    return { time, from, id: randomBytes(32).toString('hex'), ordinal: 0, rest: Buffer.alloc(0) };
+    const time = this.#nanoseconds(utcTime(block, this.#line.start, this.#line.timeEnd));
+    return { time, from, id: '', ordinal: 0, rest: Buffer.alloc(0) };
+  }
+
+  #nanoseconds(time: string | undefined): bigint {
+    if (time === undefined) return 0n;
+    const text = time.slice(0, 19);
+    if (this.#second.text !== text) this.#second = { text, value: BigInt(Date.parse(`${text}Z`)) * 1_000_000n };
+    return this.#second.value + BigInt(time.slice(20));
   }
 
   #last(stream: LogStream, { time, id, ordinal, rest }: Open): LogMessage {

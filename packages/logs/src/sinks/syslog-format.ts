@@ -11,6 +11,7 @@ export interface SyslogFields {
   readonly pid: number;
 }
 
+const LINE_FEED = 0x0a;
 const ERROR = 3;
 const INFORMATIONAL = 6;
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
@@ -40,5 +41,10 @@ export function formatSyslog(fields: SyslogFields, message: LogMessage): Buffer 
       : format === 'rfc3164'
         ? `<${priority}>${date()} ${hostname} ${tag}[${pid}]: `
         : `<${priority}>1 ${isoTime(message.time, format === 'rfc5424micro')} ${hostname} ${tag} ${pid} ${tag} - `;
-  return Buffer.concat([Buffer.from(head), message.line, Buffer.from('\n')]);
+  const lead = Buffer.byteLength(head);
+  const out = Buffer.allocUnsafe(lead + message.line.length + 1);
+  out.write(head);
+  message.line.copy(out, lead);
+  out[out.length - 1] = LINE_FEED;
+  return out;
 }
