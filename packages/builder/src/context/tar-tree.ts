@@ -170,6 +170,9 @@ class TarTree implements FileTree {
   }
 
   #node(path: string, follow: boolean): Node | undefined {
+    // most paths lead over no link, and links have nothing below them
+    const direct = this.#plain(path);
+    if (direct && !(follow && direct.entry.type === 'symlink')) return direct;
     const at = resolveLinks(path, follow, (candidate) => this.#plain(candidate)?.entry.linkTarget);
     return this.#plain(at);
   }

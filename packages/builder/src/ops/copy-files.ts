@@ -1,10 +1,7 @@
 import {
   chmodSync,
   chownSync,
-  closeSync,
   constants,
-  fchmodSync,
-  fchownSync,
   futimesSync,
   lchownSync,
   linkSync,
@@ -17,7 +14,7 @@ import {
 } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
 import { conflict, throwIfAborted } from '@berth/base';
-import { deviceNumber, makeNode, setXattr } from '@berth/linux';
+import { changeMode, changeOwner, closeFd, deviceNumber, makeNode, setXattr } from '@berth/linux';
 import { baseName, type FileTree, type TreeEntry } from '../tree/file-tree.ts';
 import { type Rootfs, statOf } from './rootfs/rootfs.ts';
 import { type Selected, walk } from './select.ts';
@@ -165,12 +162,12 @@ class Copier {
     const descriptor = openSync(target, NEW_FILE, 0o600);
     try {
       await this.#tree.copyTo(entry, descriptor);
-      if (uid !== 0 || gid !== 0) fchownSync(descriptor, uid, gid);
-      fchmodSync(descriptor, mode);
+      if (uid !== 0 || gid !== 0) changeOwner(descriptor, uid, gid);
+      changeMode(descriptor, mode);
       this.#attributes(entry, target);
       futimesSync(descriptor, entry.mtime / 1000, entry.mtime / 1000);
     } finally {
-      closeSync(descriptor);
+      closeFd(descriptor);
     }
   }
 
