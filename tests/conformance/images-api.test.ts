@@ -262,6 +262,8 @@ test('save and load of one platform by the command line, of several by the API',
     assert.equal(answer.status, 400);
     assert.match((answer.json() as { message: string }).message, message);
   }
+  const old = await daemon.api('GET', `/v1.47/images/get?names=${name}&platform=nonsense`);
+  assert.equal(old.status, 200, 'not known before API 1.48');
   const berth = await daemon.berth(['load', '-q', '-i', one, '--platform', 'linux/arm64', '--platform', 'linux/amd64']);
   assert.equal(berth.code, 0, berth.stderr);
   await daemon.ok(['rmi', name]);

@@ -1,6 +1,7 @@
 import { invalid, isKind, wrap } from '@berth/base';
 import { applyChanges } from '@berth/builder';
 import {
+  atLeast,
   ContainerConfig,
   decodeRegistryAuth,
   type Filters,
@@ -44,8 +45,9 @@ export function headerCredential(exchange: Exchange<ApiContext>): { readonly cre
 const platformOption = (platform: unknown): { readonly platform?: Platform } =>
   platform ? { platform: platform as Platform } : {};
 
-/** Platforms of a query; several are more than dockerd takes before API 1.52. */
-const platformList = (texts: readonly string[] = []): { readonly platforms?: readonly Platform[] } => {
+/** Platforms of a query, known from API 1.48 on; several are more than dockerd takes before 1.52. */
+const platformList = (texts: readonly string[] = [], version: string): { readonly platforms?: readonly Platform[] } => {
+  if (!atLeast(version, '1.48')) return {};
   const given = texts.filter((text) => text !== '');
   return given.length === 0 ? {} : { platforms: given.map(platformOf) };
 };
@@ -270,36 +272,36 @@ const prune = handle('ImagePrune', async ({ query, services, exchange, signal })
 
 const TAR = { 'Content-Type': 'application/x-tar' };
 
-const get = handle('ImageGet', async ({ params, query, services, exchange, signal }) => {
+const get = handle('ImageGet', async ({ params, query, version, services, exchange, signal }) => {
   await exchange.reply.pipe(
     200,
     await services.images.save([params.name], {
       signal,
-      ...platformList(query.platform),
+      ...platformList(query.platform, version),
       ...referrersOption(query.referrers),
     }),
     TAR,
   );
 });
 
-const getAll = handle('ImageGetAll', async ({ query, services, exchange, signal }) => {
+const getAll = handle('ImageGetAll', async ({ query, version, services, exchange, signal }) => {
   await exchange.reply.pipe(
     200,
     await services.images.save(query.names ?? [], {
       signal,
-      ...platformList(query.platform),
+      ...platformList(query.platform, version),
       ...referrersOption(query.referrers),
     }),
     TAR,
   );
 });
 
-const load = handle('ImageLoad', async ({ query, services, exchange, signal }) => {
+const load = handle('ImageLoad', async ({ query, version, services, exchange, signal }) => {
   const progress = new ProgressStream(() => exchange.reply.stream(200, JSON_TYPE));
   try {
     const loaded = await services.images.load(exchange.body.stream(), {
       signal,
-      ...platformList(query.platform),
+      ...platformList(query.platform, version),
       ...(query.quiet ? {} : { onProgress: (event) => progress.write(renderTransfer(event, 'pull')) }),
     });
     for (const { id, name } of loaded)
