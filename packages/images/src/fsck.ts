@@ -18,6 +18,14 @@ export async function check(context: ImageContext): Promise<readonly ImageFindin
   const findings: ImageFinding[] = [];
   for (const { target, names } of groupByTarget(context).values())
     for (const problem of await problemsOf(context, target)) findings.push({ id: target.digest, names, problem });
+  for (const { subject, target } of context.records.allReferrers())
+    for (const digest of [subject, target.digest])
+      if (!context.content.stat(digest))
+        findings.push({
+          id: subject,
+          names: [],
+          problem: `${digest} of its referrer ${target.digest} is not in the store`,
+        });
   return findings;
 }
 

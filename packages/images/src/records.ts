@@ -205,6 +205,11 @@ export class ImageRecords {
     return this.#referrers.get(subject) ?? [];
   }
 
+  allReferrers(): readonly ReferrerRecord[] {
+    this.#referrers ??= this.#readReferrers();
+    return [...this.#referrers.values()].flat();
+  }
+
   #readReferrers(): ReadonlyMap<Digest, readonly ReferrerRecord[]> {
     const found = new Map<Digest, ReferrerRecord[]>();
     const rows = this.#state.all<{ subject: Digest; digest: Digest; doc: string }>(
@@ -229,6 +234,11 @@ export class ImageRecords {
       target.digest,
       JSON.stringify({ mediaType, size, suffix }),
     );
+  }
+
+  deleteReferrer({ subject, target }: ReferrerRecord): void {
+    this.#referrers = undefined;
+    this.#state.run('DELETE FROM image_referrers WHERE subject = ? AND digest = ?', subject, target.digest);
   }
 
   /** Forgets what was known of a blob that goes: who else has it, and what is about it. */

@@ -9,7 +9,7 @@ const KEPT_DOWNLOAD = 7 * 24 * 3600 * 1000;
 
 /**
  * At daemon start, before any other call: removes what a killed process left half done and nobody can go on with.
- * Partial downloads stay for the next pull, for a week; leases are ended by `openLeases`.
+ * Referrers of what is gone are forgotten. Partial downloads stay for the next pull, for a week; leases are ended by `openLeases`.
  */
 export async function recover(context: ImageContext): Promise<void> {
   const snapshots = [...context.snapshotter.list()].filter(
@@ -27,6 +27,11 @@ export async function recover(context: ImageContext): Promise<void> {
     await using ingest = await context.content.ingest(ref);
     await ingest.abort();
   }
+  // A blob that a crash spoiled was thrown away when the store was opened.
+  const loose = context.records
+    .allReferrers()
+    .filter(({ subject, target }) => !context.content.stat(subject) || !context.content.stat(target.digest));
+  for (const referrer of loose) context.records.deleteReferrer(referrer);
   if (snapshots.length + ingests.length > 0)
     context.logger.info('removed what the last run left half done', {
       snapshots: snapshots.length,

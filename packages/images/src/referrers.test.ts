@@ -47,6 +47,19 @@ test('referrers come when asked for, are kept by what they are about, and go wit
   assert.deepEqual(storedDigests(store), []);
 });
 
+test('a referrer that is lost is found by the check and forgotten at the next start', async () => {
+  await using store = await openTestStore();
+  const target = store.registry.repository(APP);
+  const { manifest } = await putImage(target, { layers: ['one'] }, 'latest');
+  const referrer = await putReferrer(target, manifest, 'lost');
+  await store.images.pull('app', { referrers: true });
+  await store.content.remove(referrer.digest);
+  assert.match((await store.images.check())[0]?.problem ?? '', /of its referrer .* is not in the store$/);
+  await store.images.recover();
+  assert.deepEqual(await store.images.check(), []);
+  assert.deepEqual(await store.images.referrers('app'), []);
+});
+
 test('a registry that lists too much, lies or fails does not spoil the pull', async () => {
   const registry = createMemoryRegistry();
   const target = registry.repository(APP);
