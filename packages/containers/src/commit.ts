@@ -79,17 +79,22 @@ async function paused<T>(
   if (!wanted || !container.is('running')) return await work();
   using _held = await deps.lock.acquire(container.id);
   if (!container.is('running')) return await work();
-  const runtime = runtimeOf(deps, container);
-  await runtime.pause(container.id);
+  await runtimeOf(deps, container).pause(container.id);
   emitContainer(deps, container, 'pause');
   try {
     return await work();
   } finally {
-    await runtime.resume(container.id).catch((error: unknown) => {
-      // It may have been killed meanwhile.
-      if (!isKind(error, 'notFound', 'conflict')) throw error;
-    });
+    await resume(deps, container);
+  }
+}
+
+async function resume(deps: ContainerDeps, container: Container): Promise<void> {
+  try {
+    await runtimeOf(deps, container).resume(container.id);
     emitContainer(deps, container, 'unpause');
+  } catch (error) {
+    // It may have been killed meanwhile.
+    if (!isKind(error, 'notFound', 'conflict')) throw error;
   }
 }
 
