@@ -230,7 +230,7 @@ class World {
       assert.deepEqual([state.Status, state.ExitCode], wanted, `${name} ${JSON.stringify(state)}`);
     };
     const runs = async (): Promise<void> => {
-      await eventually(`${name} runs`, async () => (await this.#state(name)).Running, 20_000);
+      await eventually(`${name} runs`, async () => (await this.#state(name)).Status === 'running', 30_000);
       const { Pid } = await this.#state(name);
       assert.ok(existsSync(`/proc/${Pid}`), `${name} has the process ${Pid}`);
       const before = this.#pids.get(name);
