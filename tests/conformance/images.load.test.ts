@@ -114,6 +114,23 @@ test('what the oldest archives say of their layers is kept as history', { skip }
   await daemon.ok(['rmi', 'forms/v1:old']);
 });
 
+test('import takes the same compressions, from a pipe and from a file', { skip }, async () => {
+  const tar = makeTar([{ name: 'hello', body: 'hi'.repeat(3000) }]);
+  for (const [compression, compress] of Object.entries(COMPRESSIONS)) {
+    const input = await compress(tar);
+    const file = join(daemon.root, 'root');
+    writeFileSync(file, input);
+    for (const source of ['-', file]) {
+      await daemon.ok(['import', source, 'imported:1'], source === '-' ? { input } : {});
+      const layers = await daemon.ok(['image', 'inspect', '-f', '{{json .RootFS.Layers}}', 'imported:1']);
+      assert.equal(layers, JSON.stringify([sha256(tar)]), compression);
+    }
+    await daemon.ok(['rmi', 'imported:1']);
+  }
+  await daemon.ok(['image', 'prune', '-f']);
+  await assertEmpty('import');
+});
+
 async function assertEmpty(after: string): Promise<void> {
   assert.deepEqual((await daemon.api('GET', '/images/json?all=1')).json(), [], after);
   const { checked } = (await daemon.api('GET', '/berth/fsck')).json() as { checked: Record<string, number> };
