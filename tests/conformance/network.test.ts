@@ -203,7 +203,7 @@ describe('user-defined bridges', () => {
         ['run', '--rm', '--network', 'app', '--ip', '10.99.0.1', 'busybox', 'true'],
         /no configured subnet|not in|does not belong/i,
       );
-      await refused(['network', 'rm', 'app'], /network app id [0-9a-f]{64} has active endpoints/);
+      await refused(['network', 'rm', 'app'], /network app has active endpoints \(name:"web" id:"[0-9a-f]{12}"\)/);
       assert.match(await once(['--network', 'app', '--link', 'web:other'], 'ping -c1 -W2 other'), /10\.213\.0\.77/);
     } finally {
       await remove('web');
@@ -454,7 +454,7 @@ test('configuration networks give others their settings', async () => {
     await refused(['network', 'create', '--config-only', '--internal', 'bad'], /Network operator fields like/);
     await refused(
       ['network', 'create', '--config-from', 'nothing', 'bad'],
-      /configuration network "nothing" not found/,
+      /configuration network "nothing" does not exist/,
     );
     await refused(
       ['network', 'create', '--config-from', 'conf', '--subnet', '10.213.65.0/24', 'bad'],

@@ -299,7 +299,7 @@ describe('user-defined networks', () => {
     });
     const a = await r.container('app');
     await assert.rejects(r.service.remove('app'), {
-      message: `error while removing network: network app id ${network.id} has active endpoints`,
+      message: `error while removing network: network app has active endpoints (name:"${a.id.slice(0, 12)}" id:"${r.service.endpointsOf(a.id)[0]?.id.slice(0, 12)}")`,
     });
     assert.deepEqual(await r.service.prune(() => true), []);
     await r.service.closeSandbox(a.id);

@@ -126,7 +126,6 @@ const list = handle('NetworkList', async ({ query, services, exchange, version }
 });
 
 const create = handle('NetworkCreate', async ({ body, services, exchange, signal, version }) => {
-  if (!body.Name) throw invalid('invalid network name: name is empty');
   if (body.Ingress || body.Scope === 'swarm' || body.Scope === 'global')
     throw notImplemented('swarm networks are not implemented');
   const ipamDriver = body.IPAM?.Driver || 'default';
@@ -134,7 +133,7 @@ const create = handle('NetworkCreate', async ({ body, services, exchange, signal
     throw notFound(`could not find plugin ${ipamDriver} in v1 plugin registry: plugin "${ipamDriver}" not found`);
   const { network, warning } = await services.networks.create(
     {
-      name: body.Name,
+      name: body.Name ?? '',
       ...(body.Driver ? { driver: body.Driver } : {}),
       internal: body.Internal ?? false,
       attachable: body.Attachable ?? false,

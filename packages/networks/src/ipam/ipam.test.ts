@@ -66,7 +66,7 @@ describe('chooseSubnet', () => {
     );
     assert.equal(formatCidr(taken[15] ?? parseCidr('0.0.0.0/0')), '192.168.0.0/20');
     assert.throws(() => chooseSubnet(DEFAULT_POOLS, taken, 4), {
-      kind: 'exhausted',
+      kind: 'invalid',
       message: 'all predefined address pools have been fully subnetted',
     });
   });

@@ -1,4 +1,4 @@
-import { exhausted, invalid } from '@berth/base';
+import { invalid } from '@berth/base';
 import { type Cidr, lastOf, overlaps, parseCidr } from './cidr.ts';
 
 /** `default-address-pools`: networks of length `size` are cut from `base`. */
@@ -28,7 +28,7 @@ export function validatePools(pools: readonly AddressPool[]): void {
   }
 }
 
-/** The first network of `family` that overlaps nothing in `taken`. Throws `exhausted`. */
+/** The first network of `family` that overlaps nothing in `taken`. Throws `invalid`, as dockerd has it, when there is none. */
 export function chooseSubnet(pools: readonly AddressPool[], taken: readonly Cidr[], family: 4 | 6): Cidr {
   for (const { base, size } of pools) {
     const block = parseCidr(base, 'address pool');
@@ -36,7 +36,7 @@ export function chooseSubnet(pools: readonly AddressPool[], taken: readonly Cidr
     const found = firstFree(block, size, taken);
     if (found) return found;
   }
-  throw exhausted('all predefined address pools have been fully subnetted');
+  throw invalid('all predefined address pools have been fully subnetted');
 }
 
 function firstFree(block: Cidr, size: number, taken: readonly Cidr[]): Cidr | undefined {

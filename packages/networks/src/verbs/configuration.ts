@@ -23,7 +23,7 @@ export function withConfiguration({ store }: NetworkContext, input: CreateNetwor
   if (Object.keys(options).length > 0)
     throw forbidden('network driver options are not supported if the network depends on a configuration network');
   const source = store.networks().find(({ name, configOnly }) => configOnly === true && name === configFrom);
-  if (!source) throw notFound(`configuration network "${configFrom}" not found`);
+  if (!source) throw notFound(`configuration network "${configFrom}" does not exist`);
   return {
     ...input,
     enableIPv4: source.enableIPv4,

@@ -73,9 +73,7 @@ export function forgetNetwork({ store, allocator }: NetworkContext, id: string):
 function checkInput(input: CreateNetwork): string {
   const driver = input.driver || 'bridge';
   if (PREDEFINED.has(input.name)) throw forbidden(`operation is not permitted on predefined ${input.name} network`);
-  if (input.name === '') throw invalid('invalid network name: name is empty');
-  if (input.name.length > 255 || !/^[a-zA-Z0-9][a-zA-Z0-9_. -]*$/.test(input.name))
-    throw invalid(`invalid network name "${input.name}": only [a-zA-Z0-9][a-zA-Z0-9_. -] are allowed`);
+  if (input.name.trim() === '') throw invalid('invalid name: name is empty');
   if (driver === 'host' || driver === 'null') throw forbidden(`only one instance of "${driver}" network is allowed`);
   if (input.enableIPv4 === false && input.enableIPv6 !== true) throw invalid('IPv4 or IPv6 must be enabled');
   return driver;

@@ -26,7 +26,7 @@ export interface AddressPlanInput {
 /**
  * The subnets of a new network: those asked for, checked, and for a family nobody asked a subnet of one that overlaps
  * neither the host's routes, addresses and name servers nor other networks. Subnets of a family that is off are left
- * out. Throws `invalid`, `forbidden` (overlap with another network: docker's kind), `exhausted`.
+ * out. Throws `invalid`, `forbidden` (overlap with another network: docker's kind).
  */
 export async function planAddresses(context: NetworkContext, input: AddressPlanInput): Promise<readonly IpamPool[]> {
   const { gateways = [4, 6] } = input;

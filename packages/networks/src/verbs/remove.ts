@@ -1,4 +1,4 @@
-import { type CallOptions, forbidden, isKind, messageOf } from '@berth/base';
+import { type CallOptions, forbidden, isKind, messageOf, shortId } from '@berth/base';
 import type { NetworkContext } from '../context.ts';
 import type { NetworkRecord } from '../network-driver.ts';
 import { refuseRemoval } from './configuration.ts';
@@ -13,8 +13,13 @@ export async function removeNetwork(
   using _held = await context.locks.acquire('networks', { signal });
   const network = getNetwork(context, nameOrId);
   if (network.predefined) throw forbidden(`${network.name} is a pre-defined network and cannot be removed`);
-  if (context.store.endpointsOn(network.id).length > 0)
-    throw forbidden(`error while removing network: network ${network.name} id ${network.id} has active endpoints`);
+  const endpoints = context.store
+    .endpointsOn(network.id)
+    .map(({ id, dnsNames, containerId }) => `name:"${dnsNames[0] ?? shortId(containerId)}" id:"${shortId(id)}"`);
+  if (endpoints.length > 0)
+    throw forbidden(
+      `error while removing network: network ${network.name} has active endpoints (${endpoints.join(', ')})`,
+    );
   refuseRemoval(context, network);
   context.removing.add(network.id);
   try {
