@@ -194,6 +194,12 @@ invalid auxiliary address a: parent subnet 10.9.1.5/24 doesn't contain this addr
       }),
       /failed to set interface sysctl net\.ipv4\.conf\.net0\.nonsense/,
     );
+    const inject = (input: ConnectInput) => assert.rejects(r.service.connect(id, 'named', input), { kind: 'invalid' });
+    const sysctls = 'com.docker.network.endpoint.sysctls';
+    await inject({ driverOptions: { [sysctls]: 'net.ipv4.conf.IFNAME./../../../../kernel/hostname=evil' } });
+    await inject({ driverOptions: { [sysctls]: 'kernel.a.b.IFNAME.c=1' } });
+    await inject({ driverOptions: { 'com.docker.network.endpoint.ifname': 'a up type' } });
+    await inject({ linkLocal: ['169.254.1.1 dev lo'] });
     assert.deepEqual(r.service.endpointsOf(id), []);
   });
 });
@@ -223,6 +229,29 @@ describe('IPv6', () => {
       (await ipRoutes({ netns: a.netns, family: 6 })).find(({ dst }) => dst === 'default')?.gateway,
       a.endpoint.gateway6,
     );
+  });
+
+  it('keeps networks apart, and an internal one from everything, as IPv4 does', async () => {
+    await using r = await rig();
+    for (const name of ['red', 'blue', 'inner'])
+      await r.service.create({ name, enableIPv6: true, internal: name === 'inner' });
+    const [red, blue, inner, inner2] = [
+      await member(r, 'red'),
+      await member(r, 'blue'),
+      await member(r, 'inner'),
+      await member(r, 'inner'),
+    ];
+    for (const { id } of [blue, inner2]) await r.service.publish(id, [{ containerPort: 81, protocol: 'tcp' }]);
+    await using _blue = await tcpServer(blue.netns, 80, '::');
+    await using _inner = await tcpServer(inner2.netns, 80, '::');
+    assert.equal(await say(inner.netns, inner2.ip6, 80), `from ${inner.ip6}`);
+    assert.match(await say(undefined, blue.ip6, 80), /^from fd/);
+    const silent = await Promise.all([
+      isSilent(red.netns, blue.ip6, 80),
+      isSilent(red.netns, inner2.ip6, 80),
+      isSilent(inner.netns, blue.ip6, 80),
+    ]);
+    assert.deepEqual(silent, [true, true, true]);
   });
 
   it('beside IPv4, with the subnets and addresses asked for; the families may leave by different networks', async () => {

@@ -70,10 +70,11 @@ function mtuOf(value: string | undefined): number | undefined {
   return Number(value);
 }
 
-function addressOf(options: NetworkRecord['options'], name: string): string | undefined {
+function addressOf(options: NetworkRecord['options'], name: string, family?: 4 | 6): string | undefined {
   const value = options[name];
   if (value === undefined) return undefined;
-  if (!parseIp(value)) throw unreadable(name, value, 'nil ip');
+  const ip = parseIp(value);
+  if (!ip || (family !== undefined && ip.family !== family)) throw unreadable(name, value, 'nil ip');
   return value;
 }
 
@@ -108,7 +109,10 @@ export function bridgeSettings(network: Pick<NetworkRecord, 'id' | 'options'>): 
     gatewayMode: { 4: modeOf(options, BRIDGE_OPTIONS.gatewayMode4), 6: modeOf(options, BRIDGE_OPTIONS.gatewayMode6) },
     trustedInterfaces: trustedOf(options[BRIDGE_OPTIONS.trusted] ?? ''),
     inhibitIpv4: flag(options, BRIDGE_OPTIONS.inhibitIpv4, false),
-    sourceAddress: { 4: addressOf(options, BRIDGE_OPTIONS.source4), 6: addressOf(options, BRIDGE_OPTIONS.source6) },
+    sourceAddress: {
+      4: addressOf(options, BRIDGE_OPTIONS.source4, 4),
+      6: addressOf(options, BRIDGE_OPTIONS.source6, 6),
+    },
     interfacePrefix: interfaceName(options[BRIDGE_OPTIONS.interfacePrefix] || 'eth', 10, 'interface prefix'),
     external: options[BRIDGE_OPTIONS.external] === 'true',
   };

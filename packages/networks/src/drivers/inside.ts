@@ -1,4 +1,4 @@
-import { EngineError, messageOf } from '@berth/base';
+import { EngineError, invalid, messageOf } from '@berth/base';
 import type { HostTools } from '../host-tools.ts';
 import type { AttachOptions, EndpointRecord, Family, NetworkRecord } from '../network-driver.ts';
 
@@ -76,6 +76,8 @@ function interfaceSysctls({ interfaceName, driverOptions = {} }: Inside): readon
     .filter((each) => each !== '')
     .map((each) => {
       const [name = '', value = ''] = each.split(/=(.*)/s);
+      // Nothing in it may lead out of the namespace's own settings.
+      if (!/^net(\.[a-zA-Z0-9_-]+){4,}$/.test(name)) throw invalid(`invalid interface sysctl "${each}"`);
       const [net, family, kind, , ...rest] = name.split('.');
       return [[net, family, kind, interfaceName, ...rest].join('/'), value] as const;
     });

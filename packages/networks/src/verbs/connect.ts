@@ -3,6 +3,7 @@ import { defaultNetwork, type NetworkContext } from '../context.ts';
 import { NAME_SERVER_ADDRESS } from '../dns/name-server.ts';
 import { bridgeSettings } from '../drivers/bridge-settings.ts';
 import { ENDPOINT_OPTIONS } from '../drivers/inside.ts';
+import { parseIp } from '../ipam/cidr.ts';
 import { macFor, parseMac } from '../ipam/mac.ts';
 import type { EndpointRecord, NetworkRecord } from '../network-driver.ts';
 import type { ConnectInput } from '../network-service.ts';
@@ -185,6 +186,7 @@ function describe(
 
 /** Link-local networks have one length each, whatever addresses are asked for. */
 function linkLocalCidr(address: string): string {
+  if (!parseIp(address)) throw invalid(`invalid link-local IP address: ${address}`);
   return `${address}/${address.includes(':') ? 64 : 16}`;
 }
 
