@@ -135,6 +135,7 @@ async function defaultMtu(): Promise<number | undefined> {
 
 /** As /sys/class/net/<port>/brport/state has it. */
 const FORWARDING = 3;
+const IFF_UP = 1;
 const PATIENCE_MS = 2000;
 
 async function untilForwarding(ports: readonly string[]): Promise<void> {
@@ -143,10 +144,15 @@ async function untilForwarding(ports: readonly string[]): Promise<void> {
     for (let wait = 1; performance.now() < end && !isForwarding(port); wait = Math.min(wait * 2, 16)) await sleep(wait);
 }
 
-/** True as well for what has no such state: a port that went again, a `/sys` of another namespace. */
+/**
+ * Whether the port passes packets on and its bridge, which comes up with its first port, is up. True as well for what
+ * has no such state: a port that went again, a bridge that is switched off, a `/sys` of another namespace.
+ */
 function isForwarding(port: string): boolean {
+  const read = (name: string): string => readFileSync(`/sys/class/net/${port}/brport/${name}`, 'utf8').trim();
   try {
-    return Number(readFileSync(`/sys/class/net/${port}/brport/state`, 'utf8')) === FORWARDING;
+    if ((Number(read('bridge/flags')) & IFF_UP) === 0) return true;
+    return Number(read('state')) === FORWARDING && read('bridge/operstate') !== 'down';
   } catch {
     return true;
   }
