@@ -96,7 +96,7 @@ describe('testcontainers with PostgreSQL', { concurrency: 1, skip: missingDebian
     await eventually('the log stream has lines', () => lines.some((line) => line.includes('ready to accept')));
     await container.restart();
     await eventually('data is still there', async () => (await query(container, 'SELECT * FROM seeded')).length === 1);
-    await container.stop({ remove: false, removeVolumes: false });
+    await container.stop({ remove: false, removeVolumes: false, timeout: 10_000 });
     assert.equal(
       await daemon.ok(['inspect', '-f', '{{.State.Status}} {{.State.ExitCode}}', container.getId()]),
       'exited 0',
@@ -114,6 +114,7 @@ describe('testcontainers with PostgreSQL', { concurrency: 1, skip: missingDebian
       .withNetwork(network)
       .withEntrypoint(['sleep'])
       .withCommand(['600'])
+      .withWaitStrategy(lib.Wait.forSuccessfulCommand('true'))
       .start();
     const asked = await client.exec(['psql', '-At', '-c', 'SELECT 1 + 1', 'postgresql://test:not-a-secret@db/test']);
     assert.deepEqual([asked.exitCode, asked.stdout], [0, '2\n'], asked.output);

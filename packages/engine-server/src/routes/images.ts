@@ -120,15 +120,26 @@ async function manifestsOf(services: EngineServices, name: string, signal: Abort
   }
 }
 
-const inspect = handle('ImageInspect', async ({ params, query, services, exchange, signal }) => {
+const inspect = handle('ImageInspect', async ({ params, query, services, exchange, version, signal }) => {
   if (query.manifests && query.platform)
     throw invalid('conflicting options: manifests and platform options cannot both be set');
   const image = await services.images.resolve(params.name, { signal, ...platformOption(query.platform) });
+  const inspected = await renderImageInspect(services, image);
   await exchange.reply.json(200, {
-    ...(await renderImageInspect(services, image)),
+    ...inspected,
+    ...(readsContainerConfig(version, exchange.headers)
+      ? { Container: '', ContainerConfig: inspected.Config ?? {} }
+      : {}),
     ...(query.manifests ? { Manifests: await manifestsOf(services, image.id, signal) } : {}),
   });
 });
+
+/**
+ * The field went with API 1.45. Compose v1 takes the daemon's newest version, whichever that is, and fails without the
+ * field when it puts a new container in an old one's place.
+ */
+const readsContainerConfig = (version: string, headers: Exchange['headers']): boolean =>
+  !atLeast(version, '1.45') || /^docker-compose\/1\./.test(headers['user-agent'] ?? '');
 
 const history = handle('ImageHistory', async ({ params, query, services, exchange, signal }) => {
   const entries = await services.images.history(params.name, { signal, ...platformOption(query.platform) });
