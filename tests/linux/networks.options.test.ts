@@ -162,6 +162,10 @@ invalid gateway fd00::1: parent subnet is an IPv4 block
 invalid auxiliary address a: parent subnet 10.9.1.5/24 doesn't contain this address`,
       },
     );
+    const next = r.restart({ defaultOptions: { bridge: { 'my.own': 'default', 'my.other': 'default' } } });
+    const { network } = await next.create({ name: 'defaults', options: { 'my.own': 'given' } });
+    assert.deepEqual(network.options, { 'my.own': 'given', 'my.other': 'default' });
+    await next.remove('defaults');
     assert.equal((await r.service.create({ name: 'odd', options: { 'my.own': 'x' } })).network.options['my.own'], 'x');
   });
 

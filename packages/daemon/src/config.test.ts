@@ -49,6 +49,10 @@ test('every flag reaches its setting', () => {
       ['--bip6', 'fd01::1/64', '--default-gateway', '10.0.0.9', '--default-gateway-v6', 'fd01::9'],
       { bip6: 'fd01::1/64', defaultGateway: '10.0.0.9', defaultGatewayV6: 'fd01::9' },
     ],
+    [
+      ['--default-network-opt', 'bridge=a.b=c=d', '--default-network-opt', 'bridge=e=f'],
+      { networkOptions: { bridge: { 'a.b': 'c=d', e: 'f' } } },
+    ],
     [['--mtu', '1400', '--icc=false', '--ip-masq=false'], { mtu: 1400, icc: false, ipMasq: false }],
     [['--insecure-registry', 'a:5000'], { insecureRegistries: ['a:5000'] }],
     [

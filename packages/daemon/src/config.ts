@@ -32,6 +32,8 @@ export interface DaemonConfig {
   /** Where ports without an address are published; undefined for every address. */
   readonly hostIp: string | undefined;
   readonly addressPools: readonly { readonly base: string; readonly size: number }[];
+  /** By driver: options of every new network. */
+  readonly networkOptions: Readonly<Record<string, Readonly<Record<string, string>>>>;
   readonly dns: readonly string[];
   readonly dnsSearch: readonly string[];
   readonly dnsOptions: readonly string[];
@@ -217,7 +219,7 @@ function readConfigFile(given: string | undefined): Values {
       );
     values.set(
       spec.name,
-      spec.name === 'default-address-pool' || spec.name === 'default-ulimit'
+      ['default-address-pool', 'default-ulimit', 'default-network-opt'].includes(spec.name)
         ? structured(spec.name, value)
         : typed(spec, value, `${key} in ${path}`),
     );
@@ -225,7 +227,7 @@ function readConfigFile(given: string | undefined): Values {
   return values;
 }
 
-/** The two keys whose form in the file differs from the flag's: brought to the flag's. */
+/** The keys whose form in the file differs from the flag's: brought to the flag's. */
 function structured(name: string, value: unknown): readonly string[] {
   if (name === 'default-address-pool' && Array.isArray(value))
     return value.map(
@@ -234,6 +236,10 @@ function structured(name: string, value: unknown): readonly string[] {
   if (name === 'default-ulimit' && typeof value === 'object' && value !== null)
     return Object.entries(value as Record<string, { Soft?: number; Hard?: number }>).map(
       ([limit, v]) => `${limit}=${v.Soft ?? 0}:${v.Hard ?? v.Soft ?? 0}`,
+    );
+  if (name === 'default-network-opt' && isObject(value))
+    return Object.entries(value).flatMap(([driver, options]) =>
+      Object.entries(isObject(options) ? options : {}).map(([option, given]) => `${driver}=${option}=${String(given)}`),
     );
   throw invalid(`invalid value for ${name} in the configuration file`);
 }
@@ -270,6 +276,7 @@ function buildConfig(values: Values): DaemonConfig {
     defaultGatewayV6: text('default-gateway-v6'),
     hostIp: text('ip'),
     addressPools: list('default-address-pool').map(addressPool),
+    networkOptions: networkOptions(list('default-network-opt')),
     dns: list('dns'),
     dnsSearch: list('dns-search'),
     dnsOptions: list('dns-opt'),
@@ -425,6 +432,16 @@ function addressPool(given: string): { readonly base: string; readonly size: num
   if (!fields['base']?.includes('/') || !Number.isInteger(size))
     throw invalid(`invalid default address pool: ${given}`);
   return { base: fields['base'], size };
+}
+
+function networkOptions(given: readonly string[]): DaemonConfig['networkOptions'] {
+  const byDriver: Record<string, Record<string, string>> = {};
+  for (const text of given) {
+    const [, driver = '', option = '', value = ''] = /^([^=]+)=([^=]+)=(.*)$/s.exec(text) ?? [];
+    if (driver === '') throw invalid(`invalid value for default network option: ${text}`);
+    byDriver[driver] = { ...byDriver[driver], [option]: value };
+  }
+  return byDriver;
 }
 
 function ulimit(given: string): DaemonConfig['defaultUlimits'][number] {

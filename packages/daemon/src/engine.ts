@@ -99,6 +99,7 @@ export async function startEngine(config: DaemonConfig, logger: Logger): Promise
     execRoot: paths.execRoot,
     instance: instanceName(paths),
     bridge: bridgeOptions(config, paths),
+    defaultOptions: config.networkOptions,
     dns: { servers: config.dns, search: config.dnsSearch, options: config.dnsOptions },
   });
   const { volumePluginDirectory: pluginDirectory } = config;

@@ -53,6 +53,9 @@ export const FLAGS: readonly FlagSpec[] = [
   flag('default-gateway-v6', 'string', 'IPv6 gateway of containers on the default bridge, with --fixed-cidr-v6'),
   flag('ip', 'string', 'Address of this host where ports are published that name none'),
   flag('default-address-pool', 'list', 'base=10.10.0.0/16,size=24', { key: 'default-address-pools' }),
+  flag('default-network-opt', 'list', 'Option of every new network of a driver: driver=option=value', {
+    key: 'default-network-opts',
+  }),
   flag('dns', 'list', 'Name servers of containers'),
   flag('dns-search', 'list', 'Search domains of containers'),
   flag('dns-opt', 'list', 'Resolver options of containers', { key: 'dns-opts' }),

@@ -41,6 +41,8 @@ export interface NetworkServiceOptions {
   /** Distinguishes daemons of one host: names of the nft table and interfaces are made from it. `[a-z0-9]{1,16}`. */
   readonly instance: string;
   readonly bridge?: BridgeOptions;
+  /** By driver: options of every new network that does not name them itself. */
+  readonly defaultOptions?: Readonly<Record<string, Readonly<Record<string, string>>>>;
   /** `--dns`, `--dns-search`, `--dns-opt`. */
   readonly dns?: {
     readonly servers?: readonly string[];

@@ -51,7 +51,9 @@ export async function movePorts(
   for (const other of others) await unpublish(context, other);
   if (!gateway || gateway.published.length > 0 || !publishes(context, gateway)) return;
   const asked = store.sandbox(containerId)?.ports ?? [];
-  if (asked.length > 0) await publishHeld(context, gateway, asked.map(keepingPort(before)));
+  // A container that an older daemon started has no record of what was asked: what there was is published again.
+  const wanted = asked.length > 0 ? asked.map(keepingPort(before)) : before;
+  if (wanted.length > 0) await publishHeld(context, gateway, wanted);
 }
 
 /** A port that was left to chance stays what chance made it. */

@@ -241,6 +241,9 @@ async function undo(
     .driver(network.driver)
     .detach(network, endpoint, netnsPathOf(context, sandbox))
     .catch(() => undefined);
+  await movePorts(context, sandbox.containerId).catch((error: unknown) =>
+    context.logger.warn('ports of a container cannot be published again', { container: sandbox.containerId, error }),
+  );
 }
 
 /** Starts the container's name server once its resolv.conf has to point at it; `port` after a restart. */

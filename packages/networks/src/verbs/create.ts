@@ -22,7 +22,7 @@ export async function createNetwork(
     throw conflict(`network with name ${given.name} already exists`);
   const input = withConfiguration(context, given);
   if (input.configOnly) return createConfiguration(context, input);
-  const asked = draftOf(input);
+  const asked = draftOf(withDefaults(context, input));
   checkBridge(context, asked);
   const draft: NetworkRecord = { ...asked, ...(await driver.check?.(asked)) };
   using _subnets = await context.host.lockSubnets?.();
@@ -48,6 +48,12 @@ export async function createNetwork(
   }
   context.emit('network', 'create', network.id, { name: network.name, type: network.driver });
   return { network, warning: '' };
+}
+
+/** The daemon's default options of the driver, but for networks that take theirs from another. */
+function withDefaults({ options: { defaultOptions } }: NetworkContext, input: CreateNetwork): CreateNetwork {
+  const defaults = defaultOptions?.[input.driver || 'bridge'];
+  return input.configFrom || !defaults ? input : { ...input, options: { ...defaults, ...input.options } };
 }
 
 /** Settings for other networks: a record and nothing else. */
