@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { EngineError, isKind, randomId } from '@berth/base';
@@ -254,6 +255,26 @@ describe('conmon monitor', { timeout: 60_000 }, () => {
       (error) => error instanceof EngineError,
     );
     await nothingLeft(id);
+  });
+
+  test('a container that a daemon’s death left half made is no hindrance to the next launch', async () => {
+    const id = `t${randomId().slice(0, 12)}`;
+    const spec = specOf(id, shell('echo started'));
+    const root = runtimeRoot(execRoot, runtime.name);
+    mkdirSync(root, { recursive: true });
+    const left = spawn(runtime.path, ['--root', root, 'create', '--bundle', spec.bundle, id], { stdio: 'ignore' });
+    assert.deepEqual(await once(left, 'exit'), [0, null]);
+    const task = await monitor.launch(spec);
+    await task.start();
+    assert.equal((await task.wait()).exitCode, 0);
+    assert.equal((await logOf(id)).stdout, 'started\n');
+    await task.release();
+    await nothingLeft(id);
+    const again = await launch(shell('sleep 60'));
+    await assert.rejects(monitor.launch(specOf(again.id, shell('true'))), { kind: 'conflict' });
+    await again.signal(9);
+    await again.wait();
+    await again.release();
   });
 
   test('a launch that is cancelled leaves nothing, at whatever moment', async () => {

@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import {
   type CallOptions,
   conflict,
+  EngineError,
   errnoOf,
   invalid,
   type Logger,
@@ -33,6 +34,10 @@ export interface ConmonMonitorOptions {
 
 export interface ConmonMonitor extends Monitor, Disposable {}
 
+/** What crun and runc say of an ID that is taken. */
+const isInTheWay = (error: unknown): boolean =>
+  error instanceof EngineError && /container .*\bexists\b/i.test(String(error.details['raw'] ?? ''));
+
 const firstArgument = (bundle: string): string => {
   try {
     const config = JSON.parse(readFileSync(`${bundle}/config.json`, 'utf8')) as { process?: { args?: string[] } };
@@ -62,6 +67,18 @@ class Conmons implements ConmonMonitor {
     throwIfAborted(options.signal);
     if (!ID.test(spec.id)) throw invalid(`invalid container ID: ${spec.id}`);
     if (spec.logPath?.includes(':')) throw invalid(`the log path must not contain a colon: ${spec.logPath}`);
+    try {
+      return await this.#launch(spec, options);
+    } catch (error) {
+      if (!isInTheWay(error)) throw error;
+      // A launch that a daemon's death cut short came to its end after the next daemon had looked for it. No task of
+      // this name is known, and what was in the way has just been deleted.
+      this.#logger.warn('a container that nobody knew of was in the way', { id: spec.id });
+      return await this.#launch(spec, options);
+    }
+  }
+
+  async #launch(spec: LaunchSpec, options: CallOptions): Promise<Task> {
     const dir = this.#makeDir(spec);
     const context = this.#contextOf(spec.runtime);
     try {
