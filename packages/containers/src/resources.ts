@@ -122,7 +122,7 @@ async function volumeSource(deps: ContainerDeps, container: Container, point: Mo
 }
 
 /** A container that has the volume may have put a link in the subpath's way: it is followed inside the volume only. */
-async function withinVolume(volume: string, subpath: string): Promise<string> {
+export async function withinVolume(volume: string, subpath: string): Promise<string> {
   const found = await withPathInRoot(volume, subpath, (_opened, fd) => readlink(`/proc/self/fd/${fd}`));
   if (found === undefined) throw invalid(`cannot access path ${join(volume, subpath)}: no such file or directory`);
   return found;

@@ -1,5 +1,5 @@
 import { closeSync, mkdirSync, openSync, readlinkSync, symlinkSync } from 'node:fs';
-import { conflict, errnoOf, isKind } from '@berth/base';
+import { conflict, errnoOf, invalid, isKind } from '@berth/base';
 import { O, openBeneath, RESOLVE, tryOpenBeneath } from '@berth/linux';
 
 /**
@@ -23,6 +23,51 @@ export async function withPathInRoot<T>(
     }
   } finally {
     closeSync(rootFd);
+  }
+}
+
+/**
+ * Where `path` leads inside `root`: absolute and free of links, `.` and `..`, as far as there is something; what is not
+ * there is named as if it were. `invalid` when links go in circles.
+ */
+export function resolveInRoot(root: string, path: string): string {
+  const rootFd = openSync(root, O.path | O.directory);
+  try {
+    const pending = path.split('/');
+    let at = '';
+    for (let links = 0; pending.length > 0; ) {
+      const name = pending.shift() ?? '';
+      if (name === '' || name === '.') continue;
+      if (name === '..') {
+        at = at.slice(0, Math.max(0, at.lastIndexOf('/')));
+        continue;
+      }
+      const target = linkAt(rootFd, at, name);
+      if (target === undefined) {
+        at = `${at}/${name}`;
+        continue;
+      }
+      if (links++ === MAX_LINKS) throw invalid(`${path}: too many levels of symbolic links`);
+      pending.unshift(...target.split('/'));
+      if (target.startsWith('/')) at = '';
+    }
+    return at === '' ? '/' : at;
+  } finally {
+    closeSync(rootFd);
+  }
+}
+
+/** Undefined for what is no link, and for what is not there. */
+function linkAt(rootFd: number, directory: string, name: string): string | undefined {
+  const parent = tryOpenBeneath(rootFd, directory === '' ? '.' : directory, O.path | O.directory, RESOLVE.inRoot);
+  if (parent < 0) return undefined;
+  try {
+    return readlinkSync(`/proc/self/fd/${parent}/${name}`);
+  } catch (error) {
+    if (isKind(error, 'notFound') || ['EINVAL', 'ENOTDIR'].includes(errnoOf(error) ?? '')) return undefined;
+    throw error;
+  } finally {
+    closeSync(parent);
   }
 }
 

@@ -7,7 +7,6 @@ import { commandOf } from './create.ts';
 import type { ContainerDeps } from './deps.ts';
 import { ETC_FILES, etcDirectory } from './etc-files.ts';
 import { linkEnvironment } from './link-environment.ts';
-import { rootfsPath } from './paths.ts';
 import type { RunResources } from './resources.ts';
 import { makeDirectoryInRoot } from './root-path.ts';
 import { parseDeviceRule, securityOptions } from './security.ts';
@@ -192,9 +191,4 @@ function initOf(deps: ContainerDeps, host: HostSettings): Pick<SpecInput, 'initP
   if (deps.paths.init === undefined)
     throw internal('--init needs tini: install the package tini, or pass --init-path to berthd');
   return { initPath: deps.paths.init };
-}
-
-/** The rootfs of a running container as its own processes see it, volumes included. */
-export function liveRoot(deps: ContainerDeps, container: Container): string {
-  return container.state.pid > 0 ? `/proc/${container.state.pid}/root` : rootfsPath(deps, container.id);
 }
