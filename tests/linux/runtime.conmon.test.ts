@@ -390,7 +390,8 @@ describe('conmon monitor', { timeout: 60_000 }, () => {
     });
     assert.equal((await driver.state(task.id)).status, 'running');
     await driver.pause(task.id);
-    assert.equal((await driver.state(task.id)).status, 'paused');
+    // crun does not wait for the freezer of cgroup v1
+    await eventually(async () => (await driver.state(task.id)).status === 'paused');
     await driver.resume(task.id);
     await driver.update(task.id, { memory: { limit: 64 << 20 } });
     await driver.kill(task.id, 15, { all: true });
