@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { startDaemon, type TestDaemon } from '../harness/index.ts';
+import { freeBlock, startDaemon, type TestDaemon } from '../harness/index.ts';
 
 let daemon: TestDaemon;
+const NET = await freeBlock();
 
 before(async () => {
   daemon = await startDaemon({
-    args: ['--bip', '10.228.0.1/24', '--default-address-pool', 'base=10.229.0.0/16,size=24'],
+    args: ['--bip', `${NET}.228.1/24`, '--default-address-pool', `base=${NET}.128.0/18,size=24`],
   });
   await daemon.seedBusybox();
   await daemon.ok(['network', 'create', 'zone']);
@@ -22,7 +23,9 @@ const member = (name: string, ...flags: readonly string[]): Promise<string> =>
   daemon.ok(['run', '-d', '--init', '--name', name, '--network', 'zone', ...flags, 'busybox', 'sleep', '600']);
 const lookup = async (from: string, name: string): Promise<readonly string[]> => {
   const { stdout } = await daemon.docker(['exec', from, 'nslookup', name]);
-  return [...stdout.matchAll(/^Address:\s+(10\.229\.[\d.]+)$/gm)].map(([, address]) => address ?? '').sort();
+  return [...stdout.matchAll(new RegExp(`^Address:\\s+(${NET}\\.[\\d.]+)$`, 'gm'))]
+    .map(([, address]) => address ?? '')
+    .sort();
 };
 const address = (name: string): Promise<string> =>
   daemon.ok(['inspect', '-f', '{{.NetworkSettings.Networks.zone.IPAddress}}', name]);

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { startDaemon, type TestDaemon } from '../harness/index.ts';
+import { freeBlock, startDaemon, type TestDaemon } from '../harness/index.ts';
 
 let daemon: TestDaemon;
-const NETS = ['--default-address-pool', 'base=10.211.0.0/16,size=24'];
+const NET = await freeBlock();
+const NETS = ['--default-address-pool', `base=${NET}.128.0/18,size=24`];
 
 before(async () => {
-  daemon = await startDaemon({ args: ['--bip', '10.210.0.1/24', ...NETS] });
+  daemon = await startDaemon({ args: ['--bip', `${NET}.210.1/24`, ...NETS] });
   await daemon.seedBusybox();
 });
 after(async () => {
@@ -54,10 +55,10 @@ describe('the default bridge', () => {
     await sleeper('first');
     try {
       const { bridge } = await endpoints('first');
-      assert.match(bridge?.IPAddress ?? '', /^10\.210\.0\.\d+$/);
-      assert.equal(bridge?.Gateway, '10.210.0.1');
+      assert.match(bridge?.IPAddress ?? '', new RegExp(`^${NET}\\.210\\.\\d+$`));
+      assert.equal(bridge?.Gateway, `${NET}.210.1`);
       const text = await once([], `ip r; cat /etc/hosts /etc/resolv.conf; ping -c1 -W2 ${bridge?.IPAddress}`);
-      assert.match(text, /default via 10\.210\.0\.1 dev eth0/);
+      assert.match(text, new RegExp(`default via ${NET}\\.210\\.1 dev eth0`));
       assert.match(text, /1 packets received/);
       assert.doesNotMatch(text, /127\.0\.0\.11/);
       assert.notEqual((await daemon.docker(['run', '--rm', 'busybox', 'ping', '-c1', '-W1', 'first'])).code, 0);
@@ -75,7 +76,7 @@ describe('the default bridge', () => {
     await sleeper('linked');
     try {
       const hosts = await once(['--link', 'linked:db'], 'cat /etc/hosts; ping -c1 -W2 db');
-      assert.match(hosts, /^10\.210\.0\.\d+\tdb [0-9a-f]{12} linked$/m);
+      assert.match(hosts, new RegExp(`^${NET}\\.210\\.\\d+\\tdb [0-9a-f]{12} linked$`, 'm'));
       await daemon.ok(['stop', '-t', '0', 'linked']);
       await refused(
         ['run', '--rm', '--link', 'linked:db', 'busybox', 'true'],
@@ -134,7 +135,7 @@ describe('the default bridge', () => {
 
   test('takes no static address, and cannot be removed', async () => {
     await refused(
-      ['run', '--rm', '--ip', '10.210.0.9', 'busybox', 'true'],
+      ['run', '--rm', '--ip', `${NET}.210.9`, 'busybox', 'true'],
       /user specified IP address is supported on user defined networks only/,
     );
     await refused(['network', 'rm', 'bridge'], /bridge is a pre-defined network and cannot be removed/);
@@ -144,28 +145,28 @@ describe('the default bridge', () => {
 
 describe('user-defined bridges', () => {
   test('subnet, gateway, range, auxiliary addresses and options are kept and acted on', async () => {
-    const flags = ['--subnet', '10.212.0.0/24', '--gateway', '10.212.0.254', '--ip-range', '10.212.0.128/30'];
+    const flags = ['--subnet', `${NET}.212.0/24`, '--gateway', `${NET}.212.254`, '--ip-range', `${NET}.212.128/30`];
     const options = ['-o', 'com.docker.network.driver.mtu=1300', '--label', 'tier=back'];
-    await daemon.ok(['network', 'create', ...flags, '--aux-address', 'x=10.212.0.129', ...options, 'back']);
+    await daemon.ok(['network', 'create', ...flags, '--aux-address', `x=${NET}.212.129`, ...options, 'back']);
     try {
       const [pool] = (await network('back')).IPAM.Config;
       assert.deepEqual(pool, {
-        Subnet: '10.212.0.0/24',
-        IPRange: '10.212.0.128/30',
-        Gateway: '10.212.0.254',
-        AuxiliaryAddresses: { x: '10.212.0.129' },
+        Subnet: `${NET}.212.0/24`,
+        IPRange: `${NET}.212.128/30`,
+        Gateway: `${NET}.212.254`,
+        AuxiliaryAddresses: { x: `${NET}.212.129` },
       });
       const seen = await once(['--network', 'back'], 'ip -4 a show eth0; ip r');
-      assert.match(seen, /inet 10\.212\.0\.1(28|30|31)\/24/);
+      assert.match(seen, new RegExp(`inet ${NET}\\.212\\.1(28|30|31)/24`));
       assert.match(seen, /mtu 1300/);
-      assert.match(seen, /default via 10\.212\.0\.254/);
+      assert.match(seen, new RegExp(`default via ${NET}\\.212\\.254`));
       assert.equal(
         await daemon.ok(['network', 'ls', '-q', '--no-trunc', '--filter', 'label=tier=back']).then((t) => t.length),
         64,
       );
       await refused(['network', 'create', 'back'], /network with name back already exists/);
       await refused(
-        ['network', 'create', '--subnet', '10.212.0.0/16', 'wide'],
+        ['network', 'create', '--subnet', `${NET}.0.0/16`, 'wide'],
         /overlaps with other one on this address space/,
       );
     } finally {
@@ -174,13 +175,13 @@ describe('user-defined bridges', () => {
   });
 
   test('--ip, --mac-address, aliases; names resolve; the last container frees the network', async () => {
-    await daemon.ok(['network', 'create', '--subnet', '10.213.0.0/24', 'app']);
+    await daemon.ok(['network', 'create', '--subnet', `${NET}.213.0/24`, 'app']);
     await sleeper(
       'web',
       '--network',
       'app',
       '--ip',
-      '10.213.0.77',
+      `${NET}.213.77`,
       '--mac-address',
       '02:42:aa:bb:cc:dd',
       '--network-alias',
@@ -188,15 +189,15 @@ describe('user-defined bridges', () => {
     );
     try {
       const { app } = await endpoints('web');
-      assert.equal(app?.IPAddress, '10.213.0.77');
+      assert.equal(app?.IPAddress, `${NET}.213.77`);
       assert.equal(app?.MacAddress, '02:42:aa:bb:cc:dd');
       assert.deepEqual(app?.Aliases, ['www']);
       assert.ok(['web', 'www'].every((name) => app?.DNSNames?.includes(name)));
       assert.match(await inside('web', 'ip a show eth0'), /02:42:aa:bb:cc:dd/);
       const pings = await once(['--network', 'app'], 'ping -c1 -W2 web && ping -c1 -W2 www && ping -c1 -W2 web.app');
-      assert.equal(pings.match(/10\.213\.0\.77\)/g)?.length, 3);
+      assert.equal(pings.split(`${NET}.213.77)`).length - 1, 3);
       await refused(
-        ['run', '--rm', '--network', 'app', '--ip', '10.213.0.77', 'busybox', 'true'],
+        ['run', '--rm', '--network', 'app', '--ip', `${NET}.213.77`, 'busybox', 'true'],
         /[Aa]ddress already in use/,
       );
       await refused(
@@ -204,7 +205,10 @@ describe('user-defined bridges', () => {
         /no configured subnet|not in|does not belong/i,
       );
       await refused(['network', 'rm', 'app'], /network app has active endpoints \(name:"web" id:"[0-9a-f]{12}"\)/);
-      assert.match(await once(['--network', 'app', '--link', 'web:other'], 'ping -c1 -W2 other'), /10\.213\.0\.77/);
+      assert.match(
+        await once(['--network', 'app', '--link', 'web:other'], 'ping -c1 -W2 other'),
+        new RegExp(`${NET}\\.213\\.77`),
+      );
     } finally {
       await remove('web');
       await daemon.ok(['network', 'rm', 'app']);
@@ -241,7 +245,7 @@ describe('user-defined bridges', () => {
     await sleeper('in', '--network', 'closed');
     try {
       assert.equal((await network('closed')).Internal, true);
-      const seen = await once(['--network', 'closed'], 'ip r; ping -c1 -W2 in; ping -c1 -W1 10.210.0.1 || echo none');
+      const seen = await once(['--network', 'closed'], `ip r; ping -c1 -W2 in; ping -c1 -W1 ${NET}.210.1 || echo none`);
       assert.doesNotMatch(seen, /default/);
       assert.match(seen, /1 packets received/);
       assert.match(seen, /none$/);
@@ -257,7 +261,7 @@ describe('user-defined bridges', () => {
     await sleeper('there', '--network', 'right');
     try {
       const address = (await endpoints('there'))['right']?.IPAddress ?? '';
-      assert.match(address, /^10\.211\./);
+      assert.match(address, new RegExp(`^${NET}\\.`));
       assert.match(await once(['--network', 'right'], `ping -c1 -W2 ${address}`), /1 packets received/);
       const apart = await daemon.docker(['run', '--rm', '--network', 'left', 'busybox', 'ping', '-c1', '-W1', address]);
       assert.equal(apart.code, 1, apart.stdout);
@@ -350,20 +354,20 @@ describe('host, none and container:', () => {
 
 describe('connect and disconnect', () => {
   test('a running container gains and loses a network; its names follow', async () => {
-    await daemon.ok(['network', 'create', '--subnet', '10.214.0.0/24', 'late']);
+    await daemon.ok(['network', 'create', '--subnet', `${NET}.214.0/24`, 'late']);
     await sleeper('mover');
     try {
-      await daemon.ok(['network', 'connect', '--ip', '10.214.0.50', '--alias', 'nick', 'late', 'mover']);
-      assert.match(await inside('mover', 'ip -4 -o a'), /eth1\s+inet 10\.214\.0\.50\/24/);
-      assert.match(await inside('mover', 'cat /etc/hosts'), /^10\.214\.0\.50\t/m);
+      await daemon.ok(['network', 'connect', '--ip', `${NET}.214.50`, '--alias', 'nick', 'late', 'mover']);
+      assert.match(await inside('mover', 'ip -4 -o a'), new RegExp(`eth1\\s+inet ${NET}\\.214\\.50/24`));
+      assert.match(await inside('mover', 'cat /etc/hosts'), new RegExp(`^${NET}\\.214\\.50\\t`, 'm'));
       assert.match(await once(['--network', 'late'], 'ping -c1 -W2 nick'), /1 packets received/);
       await refused(['network', 'connect', 'late', 'mover'], /endpoint with name mover already exists in network late/);
       await daemon.ok(['network', 'disconnect', 'bridge', 'mover']);
-      assert.match(await inside('mover', 'ip r'), /default via 10\.214\.0\.1/);
+      assert.match(await inside('mover', 'ip r'), new RegExp(`default via ${NET}\\.214\\.1`));
       assert.deepEqual(Object.keys(await endpoints('mover')), ['late']);
       await refused(['network', 'disconnect', 'bridge', 'mover'], /is not connected to (the )?network bridge/);
       await daemon.ok(['restart', '-t', '0', 'mover']);
-      assert.equal((await endpoints('mover'))['late']?.IPAddress, '10.214.0.50');
+      assert.equal((await endpoints('mover'))['late']?.IPAddress, `${NET}.214.50`);
       await daemon.ok(['network', 'disconnect', '-f', 'late', 'mover']);
       assert.doesNotMatch(await inside('mover', 'ip -o link'), /eth/);
       await refused(['network', 'connect', 'nonet', 'mover'], /network nonet not found/);
@@ -386,7 +390,7 @@ describe('connect and disconnect', () => {
       assert.deepEqual(Object.keys(await endpoints('still')).sort(), ['one', 'two']);
       await daemon.ok(['start', 'still']);
       const filled = await endpoints('still');
-      assert.ok([filled['one'], filled['two']].every((e) => /^10\.211\./.test(e?.IPAddress ?? '')));
+      assert.ok([filled['one'], filled['two']].every((e) => new RegExp(`^${NET}\\.`).test(e?.IPAddress ?? '')));
       assert.equal((await inside('still', 'ip -o link')).match(/eth\d/g)?.length, 2);
     } finally {
       await remove('still');
@@ -448,7 +452,7 @@ test('ls and prune know dockerd’s filters, and say what is wrong with others',
 });
 
 test('configuration networks give others their settings', async () => {
-  const pool = ['--subnet', '10.213.64.0/24', '--gateway', '10.213.64.9'];
+  const pool = ['--subnet', `${NET}.64.0/24`, '--gateway', `${NET}.64.9`];
   await daemon.ok(['network', 'create', '--config-only', ...pool, '--label', 'from=conf', 'conf']);
   try {
     await refused(['network', 'create', '--config-only', '--internal', 'bad'], /Network operator fields like/);
@@ -457,11 +461,11 @@ test('configuration networks give others their settings', async () => {
       /configuration network "nothing" does not exist/,
     );
     await refused(
-      ['network', 'create', '--config-from', 'conf', '--subnet', '10.213.65.0/24', 'bad'],
+      ['network', 'create', '--config-from', 'conf', '--subnet', `${NET}.65.0/24`, 'bad'],
       /user specified configurations are not supported if the network depends on a configuration network/,
     );
     await daemon.ok(['network', 'create', '--config-from', 'conf', 'real']);
-    assert.deepEqual((await network('real')).IPAM.Config, [{ Subnet: '10.213.64.0/24', Gateway: '10.213.64.9' }]);
+    assert.deepEqual((await network('real')).IPAM.Config, [{ Subnet: `${NET}.64.0/24`, Gateway: `${NET}.64.9` }]);
     assert.equal(
       await daemon.ok(['network', 'inspect', '-f', '{{.ConfigFrom.Network}} {{json .Labels}} {{.ConfigOnly}}', 'real']),
       'conf {"from":"conf"} false',
@@ -471,7 +475,7 @@ test('configuration networks give others their settings', async () => {
       ['run', '--rm', '--network', 'conf', 'busybox', 'true'],
       /cannot create endpoint on configuration-only network/,
     );
-    assert.match(await once(['--network', 'real'], 'ip r'), /default via 10\.213\.64\.9/);
+    assert.match(await once(['--network', 'real'], 'ip r'), new RegExp(`default via ${NET}\\.64\\.9`));
   } finally {
     await daemon.docker(['network', 'rm', 'real']);
     await daemon.docker(['network', 'rm', 'conf']);
@@ -479,7 +483,7 @@ test('configuration networks give others their settings', async () => {
 });
 
 test('endpoint settings: all that is wrong at once; link-local addresses, interface name, priorities', async () => {
-  await daemon.ok(['network', 'create', '--subnet', '10.213.66.0/24', 'ep']);
+  await daemon.ok(['network', 'create', '--subnet', `${NET}.66.0/24`, 'ep']);
   try {
     const create = (endpoints: object): Promise<string> =>
       daemon
@@ -535,7 +539,7 @@ network-scoped alias is supported only for containers in user defined networks`,
     await daemon.ok(['network', 'connect', '--gw-priority', '3', 'bridge', 'well']);
     const seen = await inside('well', 'ip -4 -o a; ip r');
     assert.match(seen, /main\s+inet 169\.254\.9\.9\/16/);
-    assert.match(seen, /default via 10\.210\.0\.1 dev eth0/);
+    assert.match(seen, new RegExp(`default via ${NET}\\.210\\.1 dev eth0`));
     assert.deepEqual(
       JSON.parse(await daemon.ok(['inspect', '-f', '{{json .NetworkSettings.Networks.ep.IPAMConfig}}', 'well'])),
       { LinkLocalIPs: ['169.254.9.9'] },

@@ -1,19 +1,21 @@
 import assert from 'node:assert/strict';
+import { randomInt } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { after, before, describe, test } from 'node:test';
-import { eventually, freePort, run, start, startDaemon, type TestDaemon } from '../harness/index.ts';
+import { eventually, freeBlock, freePort, run, start, startDaemon, type TestDaemon } from '../harness/index.ts';
 
 let daemon: TestDaemon;
+const NET = await freeBlock();
 const LOCAL = Object.values(networkInterfaces())
   .flatMap((list) => list ?? [])
   .find(({ family, internal }) => family === 'IPv4' && !internal)?.address;
 
 before(async () => {
   daemon = await startDaemon({
-    args: ['--bip', '10.216.0.1/24', '--default-address-pool', 'base=10.217.0.0/16,size=24'],
+    args: ['--bip', `${NET}.216.1/24`, '--default-address-pool', `base=${NET}.128.0/18,size=24`],
   });
   await daemon.seedBusybox();
 });
@@ -45,7 +47,7 @@ describe('published ports', () => {
       assert.equal(shown, `80/tcp -> 0.0.0.0:${port}\n80/tcp -> [::]:${port}`);
       assert.equal(await get(`http://127.0.0.1:${port}/who`), 'webhost\n');
       assert.equal(await get(`http://[::1]:${port}/who`), 'webhost\n');
-      const gateway = '10.216.0.1';
+      const gateway = `${NET}.216.1`;
       for (const address of [gateway, ...(LOCAL ? [LOCAL] : [])]) {
         assert.equal(await get(`http://${address}:${port}/who`), 'webhost\n', `host to ${address}`);
         const url = `http://${address}:${port}/who`;
@@ -135,7 +137,7 @@ describe('published ports', () => {
       assert.match(
         ran.stderr,
         new RegExp(
-          `failed to bind host port for 0\\.0\\.0\\.0:${taken}:10\\.216\\.0\\.\\d+:80/tcp: address already in use`,
+          `failed to bind host port for 0\\.0\\.0\\.0:${taken}:${NET}\\.216\\.\\d+:80/tcp: address already in use`,
         ),
       );
     } finally {
@@ -151,7 +153,7 @@ describe('published ports', () => {
       await daemon.ok(['restart', '-t', '0', 'steady']);
       await eventually('it serves again', async () => (await get(url)) === 'steady\n');
       await daemon.kill9();
-      assert.equal(await get(`http://10.216.0.1:${port}/who`), 'steady\n', 'without a daemon');
+      assert.equal(await get(`http://${NET}.216.1:${port}/who`), 'steady\n', 'without a daemon');
       await daemon.restart();
       assert.equal(await get(url), 'steady\n');
       const conflict = await daemon.docker(['run', '--rm', '-p', `${port}:80`, 'busybox', 'true']);
@@ -176,27 +178,34 @@ describe('published ports', () => {
     }
   });
 
-  test('a range of 200 ports costs no process and little time', async () => {
-    const before = (await run('sh', ['-c', 'ls -d /proc/[0-9]* | wc -l'])).stdout;
-    const base = 21_000;
-    const ran = await daemon.docker([
-      'run',
-      '-d',
-      '--init',
-      '--name',
-      'wide',
-      '-p',
-      `127.0.0.1:${base}-${base + 199}:80-279`,
-      'busybox',
-      'sh',
-      '-c',
-      SERVE,
-    ]);
+  test('a range of 500 ports costs no process and little time', async () => {
+    const children = async (): Promise<number> => Number((await run('pgrep', ['-cP', String(daemon.pid)])).stdout);
+    const before = await children();
+    // Below what the kernel gives to clients; where somebody has a port of it, another range is tried.
+    const { base, ms } = await eventually('a free range', async () => {
+      const first = 10_000 + randomInt(20_000);
+      const range = `127.0.0.1:${first}-${first + 499}:80-579`;
+      const ran = await daemon.docker([
+        'run',
+        '-d',
+        '--init',
+        '--name',
+        'wide',
+        '-p',
+        range,
+        'busybox',
+        'sh',
+        '-c',
+        SERVE,
+      ]);
+      if (ran.code === 0) return { base: first, ms: ran.ms };
+      await remove('wide');
+      throw new Error(ran.stderr);
+    });
     try {
-      assert.equal(ran.code, 0, ran.stderr);
-      assert.ok(ran.ms < 3000, `${ran.ms} ms`);
-      assert.equal((await ports('wide')).split('\n').length, 200);
-      assert.ok(Number((await run('sh', ['-c', 'ls -d /proc/[0-9]* | wc -l'])).stdout) - Number(before) < 100);
+      assert.ok(ms < 10_000, `${ms} ms`);
+      assert.equal((await ports('wide')).split('\n').length, 500);
+      assert.ok((await children()) - before < 10);
       await eventually('it serves', async () => (await get(`http://127.0.0.1:${base}/who`)) !== '');
     } finally {
       await remove('wide');

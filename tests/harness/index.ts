@@ -14,6 +14,7 @@
  * });
  * ```
  *
+ * - `addresses.ts` a block of addresses nobody else on the machine has
  * - `daemon.ts`   a berthd of its own: start, stop, kill9, restart; disposing it fails on anything it left behind
  * - `cgroup.ts`   a parent cgroup that is gone afterwards
  * - `command.ts`  run a program to its end, with input, time limit and captured output
@@ -24,6 +25,7 @@
  *
  * All data goes below `BERTH_TEST_TMP` (default /dev/shm). `BERTH_TEST_KEEP=1` keeps the directories for a look.
  */
+export * from './addresses.ts';
 export * from './cgroup.ts';
 export * from './command.ts';
 export * from './daemon.ts';

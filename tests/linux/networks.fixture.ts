@@ -5,13 +5,9 @@ import { createServer, type Socket as NetSocket, type Server } from 'node:net';
 import { join } from 'node:path';
 import { randomId, silentLogger } from '@berth/base';
 import { createNetns, ipAddresses, ipBatch, nftTables, openSocketIn, removeNetns, runCommand } from '@berth/linux';
-import {
-  createHostTools,
-  createNetworkService,
-  type NetworkService,
-  type NetworkServiceOptions,
-} from '@berth/networks';
+import { createNetworkService, type NetworkService, type NetworkServiceOptions } from '@berth/networks';
 import { openState, type State } from '@berth/state';
+import { freeBlock } from '../harness/index.ts';
 
 export interface Rig extends AsyncDisposable {
   readonly service: NetworkService;
@@ -88,15 +84,6 @@ export async function rig(given: RigOptions | ((block: string) => RigOptions) = 
       if (left.length > 0) throw new Error(`left behind: ${left.join(', ')}`);
     },
   };
-}
-
-/** Two numbers of the 10.0.0.0/8 that no interface or route of this machine has, other daemons' among them. */
-async function freeBlock(): Promise<string> {
-  const taken = (await createHostTools().hostSubnets()).join(' ');
-  for (;;) {
-    const block = `10.${128 + randomInt(80)}`;
-    if (!new RegExp(`(^| )${block.replace('.', '\\.')}\\.`).test(taken)) return block;
-  }
 }
 
 async function leftovers(instance: string, bridge: string, directory: string): Promise<readonly string[]> {
