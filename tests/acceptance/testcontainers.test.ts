@@ -105,7 +105,7 @@ describe('testcontainers with PostgreSQL', { concurrency: 1, skip: missingDebian
 
   test('two containers on a network of their own, by alias', async () => {
     await using network = await new lib.Network().start();
-    await using server = await database()
+    await using _server = await database()
       .withNetwork(network)
       .withNetworkAliases('db')
       .withWaitStrategy(lib.Wait.forHealthCheck())
@@ -118,7 +118,6 @@ describe('testcontainers with PostgreSQL', { concurrency: 1, skip: missingDebian
       .start();
     const asked = await client.exec(['psql', '-At', '-c', 'SELECT 1 + 1', 'postgresql://test:not-a-secret@db/test']);
     assert.deepEqual([asked.exitCode, asked.stdout], [0, '2\n'], asked.output);
-    assert.equal(server.getNetworkNames().length, 1);
   });
 
   test('an image built from a Dockerfile by testcontainers, tmpfs, reuse', async () => {
