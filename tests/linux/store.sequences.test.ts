@@ -32,8 +32,8 @@ const remote = (world: World, name: string): string => `${world.registry.host}/$
 /** One request whose refusal is as good as its success: names that do not exist are part of the game. */
 async function call(world: World, method: string, path: string, body?: object): Promise<void> {
   world.trace.push(`${method} ${path}`);
-  const { status } = await world.daemon.api(method, path, body === undefined ? {} : { body });
-  assert.ok(status < 500, `${method} ${path}: ${status}\n${world.trace.join('\n')}`);
+  const answer = await world.daemon.api(method, path, body === undefined ? {} : { body });
+  assert.ok(answer.status < 500, `${method} ${path}: ${answer.status} ${answer.body.toString()}`);
 }
 
 async function seedRegistry(registry: TestRegistry): Promise<void> {
