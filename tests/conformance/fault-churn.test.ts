@@ -320,14 +320,11 @@ test(`${KILLS} kills during the churn of fifty containers leave nothing wrong`, 
     try {
       await world.round(kill);
     } catch (error) {
-      t.diagnostic(
-        daemon
-          .log()
-          .split('\n')
-          .filter((line) => !line.includes('"debug"'))
-          .slice(-30)
-          .join('\n'),
-      ); // prettier-ignore
+      const log = daemon
+        .log()
+        .split('\n')
+        .filter((line) => !/"debug"|"info"/.test(line)); // prettier-ignore
+      t.diagnostic(`${error instanceof Error ? error.stack : error}\n${log.slice(-30).join('\n')}`);
       throw new Error(`seed ${SEED}, round ${round}, ${kill}`, { cause: error });
     }
   }

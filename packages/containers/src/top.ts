@@ -1,4 +1,4 @@
-import { conflict, internal } from '@berth/base';
+import { conflict, EngineError, internal } from '@berth/base';
 import { runCommand } from '@berth/linux';
 import type { ContainerDeps } from './deps.ts';
 import { emitContainer } from './events.ts';
@@ -16,13 +16,19 @@ export async function top(deps: ContainerDeps, nameOrId: string, args = '-ef'): 
   if (container.is('restarting'))
     throw conflict(`Container ${nameOrId} is restarting, wait until the container is running`);
   const pids = new Set(processesOf(deps, container));
-  const { stdout } = await runCommand(
-    'ps',
-    (args || '-ef').split(/\s+/).filter((a) => a !== ''),
-    { timeoutMs: 10_000 },
-  );
+  const words = (args || '-ef').split(/\s+/).filter((word) => word !== '');
+  const { stdout } = await runCommand('ps', words, { timeoutMs: 10_000 }).catch((error: unknown) => {
+    throw complaintOf(error);
+  });
   emitContainer(deps, container, 'top');
   return parsePs(stdout.toString(), pids);
+}
+
+/** What ps said, without its manual. */
+function complaintOf(error: unknown): unknown {
+  const said = error instanceof EngineError ? String(error.details['stderr'] ?? '') : '';
+  const [line = ''] = said.split('\n').filter((text) => text.trim() !== '');
+  return line === '' ? error : internal(`ps: ${line.trim()}`, { cause: error });
 }
 
 /** Splits ps output into columns; the last takes the rest of the line. */

@@ -28,7 +28,8 @@ export async function update(
     throw conflict(`Cannot update container ${container.id}: container is marked for removal and cannot be "update"`);
   const before = container.record.host;
   const { restartPolicy, ...resources } = given(wanted);
-  assertCompatible(before, resources, restartPolicy);
+  const clash = clashOf(before, resources, restartPolicy);
+  if (clash !== undefined) throw conflict(`Cannot update container ${container.id}: ${clash}`);
   const host = { ...before, ...resources, ...(restartPolicy?.name ? { restartPolicy } : {}) };
   validateResources(host, deps.support);
   if (Object.keys(resources).length > 0 && container.isRunning) {
@@ -53,20 +54,23 @@ function given(change: ContainerChange): ContainerChange {
   );
 }
 
-function assertCompatible(before: HostSettings, change: ResourceSettings, policy: RestartPolicy | undefined): void {
+/** Why what is there and what is asked for do not go together. */
+function clashOf(
+  before: HostSettings,
+  change: ResourceSettings,
+  policy: RestartPolicy | undefined,
+): string | undefined {
   if (change.nanoCpus && before.cpuPeriod)
-    throw conflict('Conflicting options: Nano CPUs cannot be updated as CPU Period has already been set');
+    return 'Conflicting options: Nano CPUs cannot be updated as CPU Period has already been set';
   if (change.nanoCpus && before.cpuQuota)
-    throw conflict('Conflicting options: Nano CPUs cannot be updated as CPU Quota has already been set');
+    return 'Conflicting options: Nano CPUs cannot be updated as CPU Quota has already been set';
   if (change.cpuPeriod && before.nanoCpus)
-    throw conflict('Conflicting options: CPU Period cannot be updated as NanoCPUs has already been set');
+    return 'Conflicting options: CPU Period cannot be updated as NanoCPUs has already been set';
   if (change.cpuQuota && before.nanoCpus)
-    throw conflict('Conflicting options: CPU Quota cannot be updated as NanoCPUs has already been set');
-  const swap = before.memorySwap ?? 0;
-  if (change.memory && !change.memorySwap && swap > 0 && change.memory > swap)
-    throw conflict(
-      'Memory limit should be smaller than already set memoryswap limit, update the memoryswap at the same time',
-    );
+    return 'Conflicting options: CPU Quota cannot be updated as NanoCPUs has already been set';
+  if (change.memory && !change.memorySwap && change.memory > (before.memorySwap ?? 0))
+    return 'Memory limit should be smaller than already set memoryswap limit, update the memoryswap at the same time';
   if (policy?.name && policy.name !== 'no' && before.autoRemove)
-    throw conflict('Restart policy cannot be updated because AutoRemove is enabled for the container');
+    return 'Restart policy cannot be updated because AutoRemove is enabled for the container';
+  return undefined;
 }

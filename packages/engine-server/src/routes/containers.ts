@@ -156,7 +156,11 @@ const wait = handle('ContainerWait', async ({ params, query, services, exchange,
   await stream.end();
 });
 
+const PRUNE_FILTERS = new Set(['label', 'label!', 'until']);
+
 const prune = handle('ContainerPrune', async ({ query, services, exchange }) => {
+  for (const key of Object.keys(query.filters ?? {}))
+    if (!PRUNE_FILTERS.has(key)) throw invalid(`invalid filter '${key}'`);
   const matching = matchContainer(services, query.filters ?? {}, {});
   const { ids, bytes } = await services.containers.prune(matching);
   await exchange.reply.json(200, { ContainersDeleted: ids.length > 0 ? [...ids] : null, SpaceReclaimed: bytes });
