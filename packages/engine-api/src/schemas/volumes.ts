@@ -15,7 +15,13 @@ export const Volume = obj({
 });
 export type Volume = Static<typeof Volume>;
 
-export const VolumeCreateBody = obj({ Name: opt(str), Driver: opt(str), DriverOpts: map(str), Labels: map(str) });
+export const VolumeCreateBody = obj({
+  Name: opt(str),
+  Driver: opt(str),
+  DriverOpts: map(str),
+  Labels: map(str),
+  ClusterVolumeSpec: opt(Type.Record(Type.String(), Type.Unknown())),
+});
 export type VolumeCreateBody = Static<typeof VolumeCreateBody>;
 
 export const VolumeListResponse = obj({ Volumes: nullable(Type.Array(Volume)), Warnings: nullable(Type.Array(str)) });

@@ -1,4 +1,4 @@
-import { invalid, isKind } from '@berth/base';
+import { invalid, isKind, notImplemented } from '@berth/base';
 import type { Filters, Volume } from '@berth/engine-api';
 import type { VolumeRecord } from '@berth/volumes';
 import { labelMatches } from '../filters.ts';
@@ -40,6 +40,7 @@ const list = handle('VolumeList', async ({ query, services, exchange }) => {
 });
 
 const create = handle('VolumeCreate', async ({ body, services, exchange }) => {
+  if (body.ClusterVolumeSpec) throw notImplemented('cluster volumes are not implemented');
   const volume = await services.volumes.create({
     ...(body.Name ? { name: body.Name } : { anonymous: true }),
     ...(body.Driver ? { driver: body.Driver } : {}),
