@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { randomInt } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
+import { connect } from 'node:net';
 import { describe, it } from 'node:test';
 import { nftApply, nftTables, runCommand } from '@berth/linux';
 import { eventually } from '../harness/index.ts';
@@ -29,6 +30,19 @@ describe('published ports', () => {
     await r.service.disconnect(a.id, 'mid');
     assert.equal(portOf(), undefined);
     assert.ok(await isSilent(undefined, '127.0.0.1', port));
+  });
+
+  it('are closed once the container is: who connects then is refused, and does not wait', async () => {
+    await using r = await rig();
+    for (let i = 0; i < 4; i++) {
+      const a = await r.container('bridge');
+      const { published } = await r.service.publish(a.id, [{ containerPort: 80, protocol: 'tcp' }]);
+      await r.service.closeSandbox(a.id);
+      const refused = once(connect(published[0]?.hostPort ?? 0, '127.0.0.1'), 'connect', {
+        signal: AbortSignal.timeout(8000),
+      });
+      await assert.rejects(refused, { code: 'ECONNREFUSED' });
+    }
   });
 
   it('of UDP reach the container of now, however steadily a client sends', async () => {

@@ -32,7 +32,7 @@ export function guardFirewall(context: NetworkContext): Disposable {
       return;
     }
     repairing = true;
-    context.background.run('repair of the nft table', () => repair().finally(() => (repairing = false)));
+    void context.background.run('repair of the nft table', () => repair().finally(() => (repairing = false)));
   };
   const timer = setInterval(look, LOOK_EVERY_MS).unref();
   return { [Symbol.dispose]: () => clearInterval(timer) };

@@ -117,13 +117,18 @@ export async function unpublish(context: NetworkContext, endpoint: EndpointRecor
   context.store.putEndpoint({ ...endpoint, published: [] });
 }
 
-/** Withdraws in the background. Its turn is taken now, so that a later `publish` of the same port waits for it. */
-export function unpublishLater(context: NetworkContext, endpoint: EndpointRecord): void {
-  if (endpoint.published.length === 0) return;
-  const turn = context.locks.acquire(LOCK);
-  context.background.run('withdrawing published ports', async () => {
+/**
+ * Withdraws the ports of an endpoint whose record is gone. The turn is taken now, so that a later `publish` of the same
+ * port waits for it; the promise, which never rejects, is for those who have to see the ports closed.
+ */
+export function unpublishLater(context: NetworkContext, endpoint: EndpointRecord): Promise<void> {
+  const isPublished = endpoint.published.length > 0;
+  const turn = isPublished ? context.locks.acquire(LOCK) : undefined;
+  return context.background.run('withdrawing published ports', async () => {
     using _ports = await turn;
-    await withdraw(context, endpoint);
+    if (isPublished) await withdraw(context, endpoint);
+    // Last: a connection that came in until now would be translated to a container that is no more, and hang.
+    forgetConnections(context, endpoint);
   });
 }
 

@@ -1,21 +1,22 @@
 import { join } from 'node:path';
 import type { NetworkContext } from '../context.ts';
-import { forgetConnections, unpublishLater } from '../ports/publish.ts';
+import { unpublishLater } from '../ports/publish.ts';
 
 export async function closeSandbox(context: NetworkContext, containerId: string): Promise<void> {
   using _held = await context.locks.acquire(`sandbox:${containerId}`);
-  closeHeld(context, containerId);
+  await Promise.all(closeHeld(context, containerId));
 }
 
 /**
  * The records go at once, in one transaction; what the kernel holds goes in the background, off the path of whoever
- * waits for the container's end. A namespace takes its interfaces with it.
+ * waits for the container's end. A namespace takes its interfaces with it. Returns what a caller has to wait for who
+ * says that the container has ended: its published ports are closed then.
  */
-export function closeHeld(context: NetworkContext, containerId: string): void {
+export function closeHeld(context: NetworkContext, containerId: string): readonly Promise<void>[] {
   const { store, allocator, host, names } = context;
   const record = store.sandbox(containerId);
   const endpoints = store.endpointsOf(containerId);
-  if (!record && endpoints.length === 0) return;
+  if (!record && endpoints.length === 0) return [];
   store.state.transaction(() => {
     for (const endpoint of endpoints) {
       allocator.release(endpoint.id);
@@ -25,14 +26,14 @@ export function closeHeld(context: NetworkContext, containerId: string): void {
     store.deleteSandbox(containerId);
   });
   names.stop(containerId);
-  for (const endpoint of endpoints) unpublishLater(context, endpoint);
-  context.background.run('forgetting connections', async () => {
-    for (const endpoint of endpoints) forgetConnections(context, endpoint);
-  });
+  const withdrawn = endpoints.map((endpoint) => ({ endpoint, done: unpublishLater(context, endpoint) }));
   const { netns } = record ?? {};
   if (netns !== undefined)
-    context.background.run('removing a network namespace', () => host.removeNetns(join(context.netnsDirectory, netns)));
+    void context.background.run('removing a network namespace', () =>
+      host.removeNetns(join(context.netnsDirectory, netns)),
+    );
   for (const endpoint of endpoints) emitDisconnect(context, endpoint.networkId, containerId);
+  return withdrawn.flatMap(({ endpoint, done }) => (endpoint.published.length > 0 ? [done] : []));
 }
 
 export function emitDisconnect({ store, emit }: NetworkContext, networkId: string, containerId: string): void {

@@ -90,7 +90,7 @@ export function createSandboxPool(options: SandboxPoolOptions): SandboxPool {
   const fill = (): void => {
     if (filling || !open) return;
     filling = true;
-    background.run('filling the pool of network namespaces', async () => {
+    void background.run('filling the pool of network namespaces', async () => {
       try {
         for (;;) {
           const connected =
