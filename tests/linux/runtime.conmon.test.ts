@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { EngineError, isKind, randomId } from '@berth/base';
@@ -275,6 +275,22 @@ describe('conmon monitor', { timeout: 60_000 }, () => {
     await again.signal(9);
     await again.wait();
     await again.release();
+  });
+
+  test('a launch of which nobody knows how far it got is undone whole, its processes first', async () => {
+    const task = await launch(shell('sleep 60'));
+    const dir = join(execRoot, 'tasks', task.id);
+    const record = JSON.parse(readFileSync(join(dir, 'task.json'), 'utf8')) as {
+      readonly monitor: { readonly pid: number };
+    };
+    // As it is while the monitor is being started: the daemon dies before it has noted which process that is.
+    writeFileSync(join(dir, 'task.json'), JSON.stringify({ ...record, monitor: { pid: 0, startTime: 0 } }));
+    rmSync(join(dir, 'pid.json'));
+    using later = createConmonMonitor({ execRoot });
+    assert.equal(await later.reconnect(task.id), undefined);
+    for (const pid of [record.monitor.pid, task.pid]) await eventually(() => !alive(pid));
+    assert.ok(!existsSync(dir), 'its directory');
+    assert.ok(!existsSync(join(runtimeRoot(execRoot, runtime.name), task.id)), 'the state of the runtime');
   });
 
   test('a launch that is cancelled leaves nothing, at whatever moment', async () => {

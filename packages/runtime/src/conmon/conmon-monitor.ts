@@ -8,20 +8,21 @@ import {
   invalid,
   type Logger,
   silentLogger,
-  sleep,
   throwIfAborted,
 } from '@berth/base';
 import { createCliRuntime } from '../cli-runtime.ts';
 import type { LaunchSpec, Monitor, Task } from '../monitor.ts';
 import { runtimeError } from '../runtime-error.ts';
 import { flavourOf, runtimeRoot } from '../runtime-flavour.ts';
-import { ConmonTask, deleteFromRuntime, type TaskContext } from './conmon-task.ts';
-import { identify, isAlive, signalProcess } from './process-identity.ts';
+import { ConmonTask, type TaskContext } from './conmon-task.ts';
+import { discardLaunch } from './discard-launch.ts';
+import { identify, isAlive, type ProcessIdentity } from './process-identity.ts';
 import { type Conmon, spawnConmon } from './spawn-conmon.ts';
 import { readProcess, readRecord, type TaskRecord, writeProcess, writeRecord } from './task-files.ts';
 
 /** How long a runtime may take to create a container that nobody wants any more. */
 const PATIENCE_MS = 10_000;
+const NOBODY: ProcessIdentity = { pid: 0, startTime: 0 };
 const ID = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/;
 
 export interface ConmonMonitorOptions {
@@ -84,7 +85,7 @@ class Conmons implements ConmonMonitor {
     try {
       return await this.#create(spec, dir, context, options);
     } catch (error) {
-      await deleteFromRuntime(context.runtime, spec.id).catch((cause: unknown) =>
+      await discardLaunch(context, spec.id, dir).catch((cause: unknown) =>
         this.#logger.warn('a container that failed to start was not deleted', { id: spec.id, error: cause }),
       );
       rmSync(dir, { recursive: true, force: true });
@@ -117,6 +118,13 @@ class Conmons implements ConmonMonitor {
 
   async #create(spec: LaunchSpec, dir: string, context: TaskContext, options: CallOptions): Promise<Task> {
     mkdirSync(context.runtimeRoot, { recursive: true, mode: 0o711 });
+    const record = {
+      bundle: resolve(spec.bundle),
+      runtime: spec.runtime,
+      ...(spec.logPath === undefined ? {} : { logPath: spec.logPath }),
+    };
+    // Before there is a process: should this one die the next moment, the next knows what to look for.
+    writeRecord(dir, { ...record, monitor: NOBODY });
     const conmon = spawnConmon({
       conmonPath: this.#conmonPath,
       containerId: spec.id,
@@ -130,17 +138,12 @@ class Conmons implements ConmonMonitor {
       stdin: spec.stdin,
       keepStdinOpen: spec.terminal || !spec.stdinOnce,
     });
-    const record: TaskRecord = {
-      bundle: resolve(spec.bundle),
-      runtime: spec.runtime,
-      ...(spec.logPath === undefined ? {} : { logPath: spec.logPath }),
-      monitor: identify(conmon.child.pid ?? 0),
-    };
-    writeRecord(dir, record);
+    const started: TaskRecord = { ...record, monitor: identify(conmon.child.pid ?? 0) };
+    writeRecord(dir, started);
     const pid = await this.#created(spec, conmon, options);
     const identity = identify(pid);
     writeProcess(dir, identity);
-    const task = new ConmonTask(spec.id, dir, identity, record, context);
+    const task = new ConmonTask(spec.id, dir, identity, started, context);
     task.follow(conmon);
     this.#tasks.set(spec.id, task);
     this.#children.set(spec.id, conmon);
@@ -187,12 +190,7 @@ class Conmons implements ConmonMonitor {
 
   /** A launch that a daemon's death cut short: nothing of the user's has run yet. */
   async #discard(id: string, dir: string, record: TaskRecord | undefined): Promise<void> {
-    if (record !== undefined) {
-      const settled = (): boolean => !isAlive(record.monitor) || readProcess(dir, record.monitor) !== undefined;
-      for (const deadline = Date.now() + PATIENCE_MS; !settled() && Date.now() < deadline; ) await sleep(5);
-      await deleteFromRuntime(this.#contextOf(record.runtime).runtime, id);
-      signalProcess(record.monitor, 9);
-    }
+    if (record !== undefined) await discardLaunch(this.#contextOf(record.runtime), id, dir);
     rmSync(dir, { recursive: true, force: true });
   }
 

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 
 /** A process ID and its start time (clock ticks since boot), which together are never used twice. */
 export interface ProcessIdentity {
@@ -32,6 +32,21 @@ export function identify(pid: number): ProcessIdentity {
 export function isAlive(process: ProcessIdentity): boolean {
   const stat = readStat(process.pid);
   return stat !== undefined && stat.startTime === process.startTime && stat.state !== 'Z' && stat.state !== 'X';
+}
+
+/** Running processes that have `word` as one of their arguments. */
+export function processesNaming(word: string): readonly ProcessIdentity[] {
+  const isNamed = (pid: string): boolean => {
+    try {
+      return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').includes(word);
+    } catch {
+      return false;
+    }
+  };
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name) && isNamed(name))
+    .map((name) => identify(Number(name)))
+    .filter(isAlive);
 }
 
 /** Signals that very process. False when it is gone. */
