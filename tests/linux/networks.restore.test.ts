@@ -11,6 +11,7 @@ import {
   createHostDriver,
   createHostTools,
   createNullDriver,
+  createVlanDriver,
 } from '@berth/networks';
 import { networkDriverContract } from '@berth/networks/contract';
 import { askUdp, isSilent, rig, say, tcpServer } from './networks.fixture.ts';
@@ -30,6 +31,18 @@ networkDriverContract('bridge', async () => {
     netns: netnsPath,
     network: { ipam: [{ subnet: `${r.block}.77.0/24`, gateway: `${r.block}.77.1` }] },
     endpoint: { ipv4: `${r.block}.77.2/24`, gateway: `${r.block}.77.1`, hostInterface: `bc${id.slice(0, 8)}` },
+    [Symbol.asyncDispose]: () => r[Symbol.asyncDispose](),
+  };
+});
+networkDriverContract('macvlan', async () => {
+  const r = await rig({ ready: { connected: 0, plain: 0 } });
+  const { netnsPath = '' } = await r.service.openSandbox(randomId(), { mode: 'private' });
+  return {
+    driver: createVlanDriver('macvlan', { host: createHostTools(), networks: () => [] }),
+    netns: netnsPath,
+    // Without a parent: one is made for it.
+    network: { ipam: [{ subnet: `${r.block}.77.0/24` }], internal: true, ownsParent: true },
+    endpoint: { ipv4: `${r.block}.77.2/24` },
     [Symbol.asyncDispose]: () => r[Symbol.asyncDispose](),
   };
 });
