@@ -23,6 +23,8 @@ ps -a --format '{{.ID}} {{.Names}} {{.Label "a"}}'
 ps -a --format 'table {{.Names}}\\t{{.Image}}\\t{{.State}}'
 ps -a --format json
 ps -a --format '{{json .}}'
+ps -a --format 'table {{.Names}}\\t{{.Platform}}'
+ps -a --format '{{json .Platform}}'
 ps -a --format '{{.Nope}}'
 ps -a --format '{{.ID'
 ps --filter name=web

@@ -4,6 +4,7 @@ import { styleOf } from './style.ts';
 /** One column's header and value of a row. */
 export interface Column<R> {
   readonly header: string;
+  /** An object is itself in JSON and in templates, and its `toString` in a table; anything else is text everywhere. */
   readonly value: (row: R) => unknown;
   /** Whether the value is good, bad or neither; shown as a colour where there are colours. */
   readonly mood?: (row: R) => Mood;
@@ -81,7 +82,12 @@ const sorted = (row: Record<string, unknown>): Record<string, unknown> =>
 const cell = <R>(columns: Columns<R>, name: string, row: R): string => String(columns[name]?.value(row) ?? '');
 
 const record = <R>(columns: Columns<R>, row: R): Record<string, unknown> =>
-  Object.fromEntries(Object.entries(columns).map(([name, { value }]) => [name, String(value(row) ?? '')]));
+  Object.fromEntries(
+    Object.entries(columns).map(([name, { value }]) => {
+      const shown = value(row);
+      return [name, typeof shown === 'object' && shown !== null ? shown : String(shown ?? '')];
+    }),
+  );
 
 const GAP = 3;
 

@@ -1,4 +1,4 @@
-import type { ContainerSummary } from '@berth/engine-api';
+import type { ContainerSummary, OciDescriptor } from '@berth/engine-api';
 import { command as define } from '../command.ts';
 import { filter, number, text, toggle } from '../flags.ts';
 import { formatPorts } from '../ports.ts';
@@ -13,6 +13,20 @@ function mood({ State, Status }: ContainerSummary): Mood {
   if (/unhealthy|^Exited \((?!0\))|^Dead/.test(Status)) return 'bad';
   if (/paused|restarting|removing/i.test(State) || Status.includes('health: starting')) return 'waiting';
   return State === 'running' ? 'good' : undefined;
+}
+
+/** Written as an object in JSON, and as `os/architecture[/variant]` elsewhere; empty for a daemon that does not say it. */
+class Platform {
+  readonly #name: string;
+
+  constructor({ os, architecture, variant }: NonNullable<OciDescriptor['platform']>) {
+    Object.assign(this, { architecture, os, ...(variant ? { variant } : {}) });
+    this.#name = [os, architecture, ...(variant ? [variant] : [])].join('/');
+  }
+
+  toString(): string {
+    return this.#name;
+  }
 }
 
 function columns(full: boolean): Columns<ContainerSummary> {
@@ -57,6 +71,11 @@ function columns(full: boolean): Columns<ContainerSummary> {
     LocalVolumes: {
       header: 'LOCAL VOLUMES',
       value: ({ Mounts }) => Mounts.filter(({ Driver, Type }) => Type === 'volume' && LOCAL.test(Driver ?? '')).length,
+    },
+    Platform: {
+      header: 'PLATFORM',
+      value: ({ ImageManifestDescriptor }) =>
+        ImageManifestDescriptor?.platform && new Platform(ImageManifestDescriptor.platform),
     },
     Networks: {
       header: 'NETWORKS',

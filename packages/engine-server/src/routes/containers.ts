@@ -33,7 +33,7 @@ import { clientStreams, STREAM_TYPES, streamType } from '../streams.ts';
 import { parseTimeQuery } from '../time.ts';
 import { acceptWebSocket, webSocketStreams } from '../websocket.ts';
 
-const list = handle('ContainerList', async ({ query, services, exchange }) => {
+const list = handle('ContainerList', async ({ query, services, exchange, version }) => {
   const filters: Filters = { ...query.filters };
   const wanted = services.containers
     .list()
@@ -50,7 +50,10 @@ const list = handle('ContainerList', async ({ query, services, exchange }) => {
   const rows = await Promise.all(
     limited.map(async (c) => renderSummary(services, c, now, query.size ? await sizesOf(services, c) : undefined)),
   );
-  await exchange.reply.json(200, rows);
+  await exchange.reply.json(
+    200,
+    rows.map((row) => withManifestFrom148(row, version)),
+  );
 });
 
 async function sizesOf(services: EngineServices, container: Container): Promise<Sizes> {
@@ -86,8 +89,18 @@ function settingsFrom(body: ContainerCreateBody): ContainerSettings {
 const inspect = handle('ContainerInspect', async ({ params, query, services, exchange, version }) => {
   const container = services.containers.get(params.id);
   const shown = await renderInspect(services, container, query.size ? await sizesOf(services, container) : undefined);
-  await exchange.reply.json(200, atLeast(version, '1.45') ? shown : withOldAliases(container, shown));
+  const aliased = atLeast(version, '1.45') ? shown : withOldAliases(container, shown);
+  await exchange.reply.json(200, withManifestFrom148(aliased, version));
 });
+
+/** The manifest that a container runs was added to the answers with API 1.48. */
+function withManifestFrom148<T extends { readonly ImageManifestDescriptor?: unknown }>(
+  { ImageManifestDescriptor, ...shown }: T,
+  version: string,
+): Omit<T, 'ImageManifestDescriptor'> {
+  const known = ImageManifestDescriptor !== undefined && atLeast(version, '1.48');
+  return known ? { ...shown, ImageManifestDescriptor } : shown;
+}
 
 const start = handle('ContainerStart', async ({ params, query, services, exchange, signal }) => {
   if (query.checkpoint) throw notImplemented('checkpoint and restore are not implemented');
