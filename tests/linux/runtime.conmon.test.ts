@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { EngineError, isKind, randomId } from '@berth/base';
 import { readLogs, rotateLog } from '@berth/logs';
@@ -406,8 +406,17 @@ describe('conmon monitor', { timeout: 60_000 }, () => {
     });
     assert.equal((await driver.state(task.id)).status, 'running');
     await driver.pause(task.id);
-    // crun does not wait for the freezer of cgroup v1
-    await eventually(async () => (await driver.state(task.id)).status === 'paused');
+    assert.equal((await driver.state(task.id)).status, 'paused');
+    await driver.resume(task.id);
+    // crun returns once it has told the kernel; told later still, the difference cannot be missed
+    const path = join(fixture.dir, `${basename(runtime.path)}-lazy`);
+    const lazy =
+      basename(runtime.path) === 'crun'
+        ? `case "$*" in *pause*) (sleep 0.2; exec ${runtime.path} "$@") >/dev/null 2>&1 & exit; esac\n`
+        : '';
+    writeFileSync(path, `#!/bin/sh\n${lazy}exec ${runtime.path} "$@"\n`, { mode: 0o755 });
+    await createCliRuntime({ name: 'lazy', path, root: runtimeRoot(execRoot, runtime.name) }).pause(task.id);
+    assert.equal((await driver.state(task.id)).status, 'paused');
     await driver.resume(task.id);
     await driver.update(task.id, { memory: { limit: 64 << 20 } });
     await driver.kill(task.id, 15, { all: true });

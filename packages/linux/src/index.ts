@@ -1,4 +1,5 @@
 export * from './cgroup.ts';
+export { awaitFrozen } from './cgroup-freezer.ts';
 export { expectCgroupMigration } from './cgroup-migration.ts';
 export * from './cgroup-mode.ts';
 export * from './cgroup-stats.ts';

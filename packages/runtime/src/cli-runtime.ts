@@ -9,7 +9,7 @@ import {
   SingleFlight,
   unavailable,
 } from '@berth/base';
-import { type CommandResult, runCommand } from '@berth/linux';
+import { awaitFrozen, type CommandResult, detectCgroups, runCommand } from '@berth/linux';
 import type { RuntimeSpec } from '@berth/oci';
 import type { ExitStatus, OciRuntime, RunIo, RuntimeState, RuntimeVersion } from './oci-runtime.ts';
 import { probeRuntime } from './probe-runtime.ts';
@@ -27,6 +27,7 @@ export interface CliRuntimeOptions {
   readonly args?: readonly string[];
 }
 
+const FREEZE_MS = 10_000;
 const MISSING = /does not exist|no such container|container .* not found|No such file or directory/i;
 const WRONG_STATE =
   /cannot (?:start|pause|resume|delete|exec|update)|not running|not paused|is not in .*state|already|process (?:already )?finished|No such process|is still running|container not/i;
@@ -119,6 +120,25 @@ class CliRuntime implements OciRuntime {
 
   async pause(id: string, options: CallOptions = {}): Promise<void> {
     await this.#call(id, ['pause', id], options);
+    if (this.#flavour.pausesLater) await this.#paused(id, options);
+  }
+
+  async #paused(id: string, options: CallOptions): Promise<void> {
+    let frozen = false;
+    try {
+      frozen = await awaitFrozen(detectCgroups(), this.#cgroupOf(id), FREEZE_MS, options);
+    } finally {
+      if (!frozen) await this.resume(id);
+    }
+    if (!frozen) throw new EngineError('internal', `unable to freeze: a process did not stop in ${FREEZE_MS} ms`);
+  }
+
+  /** crun notes it in the container's state. */
+  #cgroupOf(id: string): string {
+    const status = JSON.parse(readFileSync(`${this.#root}/${id}/status`, 'utf8')) as {
+      readonly 'cgroup-path'?: string;
+    };
+    return status['cgroup-path'] ?? '';
   }
 
   async resume(id: string, options: CallOptions = {}): Promise<void> {

@@ -14,6 +14,8 @@ export interface RuntimeFlavour {
   readonly filterAnnotation?: string;
   /** All it keeps of an exited container is `<root>/<id>` and the cgroups, which we can remove ourselves. */
   readonly plainState: boolean;
+  /** Its `pause` returns when the kernel has been told, not when every process has stopped. */
+  readonly pausesLater: boolean;
 }
 
 const FLAVOURS: Readonly<Record<RuntimeFlavour['name'], RuntimeFlavour>> = {
@@ -23,9 +25,10 @@ const FLAVOURS: Readonly<Record<RuntimeFlavour['name'], RuntimeFlavour>> = {
     startGate: 'write',
     filterAnnotation: 'run.oci.seccomp_bpf_data',
     plainState: true,
+    pausesLater: true,
   },
-  runc: { name: 'runc', globalArgs: [], startGate: 'read', plainState: true },
-  other: { name: 'other', globalArgs: [], startGate: undefined, plainState: false },
+  runc: { name: 'runc', globalArgs: [], startGate: 'read', plainState: true, pausesLater: false },
+  other: { name: 'other', globalArgs: [], startGate: undefined, plainState: false, pausesLater: false },
 };
 
 /** Told by the program's file name. */
