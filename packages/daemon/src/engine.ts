@@ -159,6 +159,8 @@ export async function startEngine(config: DaemonConfig, logger: Logger): Promise
     collect,
   });
   await builds.recover();
+  await using started = new AsyncDisposableStack();
+  started.defer(() => abandon(containers, networks));
   await containers.restore();
   collector.schedule();
   // A container may have been the last to hold the layers of an image that was removed by force.
@@ -199,6 +201,7 @@ export async function startEngine(config: DaemonConfig, logger: Logger): Promise
   });
   const services: EngineServices = { images, containers, networks, volumes, builds, events, system, clock, logger };
   const server = createEngineServer(services);
+  started.move();
   const resources = undo.move();
   return { server, services, stop: once(() => stopEngine({ server, services, config, resources, clock })) };
 }
@@ -229,6 +232,15 @@ async function stopEngine({ server, services, config, resources }: Stopping): Pr
   await server.close({ deadlineMs: 1000 });
   await services.networks.shutdown({ keep: config.liveRestore });
   await resources.disposeAsync();
+}
+
+/** The way out of a start that failed: nothing that runs is stopped, and only what runs keeps its networks. */
+async function abandon(containers: ContainerService, networks: EngineServices['networks']): Promise<void> {
+  try {
+    await containers.shutdown({ keep: true, timeoutSeconds: 0 });
+  } finally {
+    await networks.shutdown({ keep: containers.list().some(({ isRunning }) => isRunning) });
+  }
 }
 
 function once(work: () => Promise<void>): () => Promise<void> {

@@ -1,23 +1,37 @@
 import { readFileSync } from 'node:fs';
 import { invalid, isKind, type Logger, wrap } from '@berth/base';
-import type { HttpServer, ListenAddress, TlsOptions } from '@berth/http';
+import { type BoundAddress, bindAddress, type HttpServer, type ListenAddress, type TlsOptions } from '@berth/http';
 import type { DaemonConfig } from './config.ts';
 
-/** Opens every `-H`; throws on the first that cannot be. Returns them as text for the log. */
-export async function listenAll(server: HttpServer, config: DaemonConfig, logger: Logger): Promise<readonly string[]> {
-  const opened: string[] = [];
-  for (const host of config.hosts) {
-    const address = parseHost(host, config);
+/** The addresses of every `-H`, taken; disposing gives back those that no server has. */
+export interface Listeners extends AsyncDisposable {
+  /** Serves every client that has connected or will. */
+  serve(server: HttpServer): Promise<void>;
+}
+
+/** Takes every `-H`, before there is anything to serve; throws on the first that cannot be had, and keeps none then. */
+export async function bindAll(config: DaemonConfig, logger: Logger): Promise<Listeners> {
+  const addresses = config.hosts.map((host) => [host, parseHost(host, config)] as const);
+  await using undo = new AsyncDisposableStack();
+  const bound: (readonly [string, BoundAddress])[] = [];
+  for (const [host, address] of addresses) {
     try {
-      const listener = await server.listen(address);
-      const port = listener.port === undefined ? '' : ` (port ${listener.port})`;
-      opened.push(host);
-      logger.info(`API listen on ${host.replace(/^unix:\/\//, '')}${port}`);
+      bound.push([host, undo.use(await bindAddress(address))]);
     } catch (error) {
       throw wrap(`failed to listen on ${host}`, error, isKind(error, 'conflict') ? 'conflict' : 'unavailable');
     }
   }
-  return opened;
+  const held = undo.move();
+  return {
+    async serve(server) {
+      held.move();
+      for (const [host, each] of bound) {
+        const { port } = await server.listen(each);
+        logger.info(`API listen on ${host.replace(/^unix:\/\//, '')}${port === undefined ? '' : ` (port ${port})`}`);
+      }
+    },
+    [Symbol.asyncDispose]: () => held.disposeAsync(),
+  };
 }
 
 function parseHost(host: string, config: DaemonConfig): ListenAddress {

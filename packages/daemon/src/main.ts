@@ -3,7 +3,7 @@ import { createLogger, EngineError, type Logger, messageOf } from '@berth/base';
 import { type DaemonConfig, parseArguments } from './config.ts';
 import { startEngine } from './engine.ts';
 import { collectWhenIdle } from './idle-collection.ts';
-import { listenAll } from './listeners.ts';
+import { bindAll } from './listeners.ts';
 import { claimPidfile } from './pidfile.ts';
 import { VERSION } from './version.ts';
 
@@ -39,9 +39,11 @@ export async function main(argv: readonly string[]): Promise<void> {
 /** Starts, serves until told to stop, stops. Throws when it cannot start. */
 async function serve(config: DaemonConfig, logger: Logger, stopped: Promise<NodeJS.Signals>): Promise<void> {
   using _pidfile = config.pidfile ? claimPidfile(config.pidfile) : undefined;
+  // First of all, as a socket in use is the commonest reason not to start: nothing has been touched then.
+  await using listeners = await bindAll(config, logger);
   const engine = await startEngine(config, logger);
   try {
-    await listenAll(engine.server, config, logger);
+    await listeners.serve(engine.server);
     // Written at exit otherwise, and a daemon may well be killed.
     flushCompileCache();
     logger.info('Daemon has completed initialization', { version: VERSION.version, pid: process.pid });

@@ -1,6 +1,6 @@
 import { chmodSync, chownSync, lstatSync, unlinkSync } from 'node:fs';
 import type { Server, ServerOptions } from 'node:http';
-import { type AddressInfo, connect } from 'node:net';
+import { type AddressInfo, connect, type Socket } from 'node:net';
 import { conflict, errnoOf, wrap } from '@berth/base';
 
 // Importing these by name would run every getter of the module, one of which loads undici: 10 MB and 40 ms.
@@ -94,6 +94,47 @@ export async function listenOn(server: Server, address: ListenAddress): Promise<
     if (errnoOf(error) !== 'EADDRINUSE' || address.type !== 'tcp') throw error;
     throw conflict(`listen tcp ${address.host}:${address.port}: bind: address already in use`, { cause: error });
   }
+}
+
+/**
+ * An address that is this process's before anything serves it: who connects waits. Given to `HttpServer.listen`, which
+ * serves those too; disposing it instead hangs up and gives the address back.
+ */
+export interface BoundAddress extends AsyncDisposable {
+  readonly address: ListenAddress;
+  readonly server: Server;
+  /** Ends the waiting, once: after `adopt` has put its listeners on the server, it gets every connection. */
+  serve(adopt: (server: Server) => void): void;
+}
+
+const ignore = (): void => undefined;
+
+/** Listens and holds what connects. Throws as {@link listenOn}. */
+export async function holdAddress(address: ListenAddress, options: ServerOptions): Promise<BoundAddress> {
+  const server = createNodeServer(address, options);
+  const own = server.listeners('connection') as ((this: Server, socket: Socket) => void)[];
+  const waiting = new Set<Socket>();
+  const hold = (socket: Socket): void => {
+    waiting.add(socket);
+    socket.on('error', ignore).once('close', () => waiting.delete(socket));
+  };
+  server.removeAllListeners('connection').on('connection', hold);
+  await listenOn(server, address);
+  return {
+    address,
+    server,
+    serve(adopt) {
+      server.off('connection', hold);
+      for (const listener of own) server.on('connection', listener);
+      adopt(server);
+      for (const socket of waiting) server.emit('connection', socket.off('error', ignore));
+      waiting.clear();
+    },
+    async [Symbol.asyncDispose]() {
+      for (const socket of waiting) socket.destroy();
+      if (server.listening) await new Promise((resolve) => server.close(resolve));
+    },
+  };
 }
 
 /** Port of a TCP listener, undefined for others. */

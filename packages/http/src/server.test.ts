@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { conflict, isKind, notModified, tooLarge } from '@berth/base';
 import type { Exchange, Route } from './exchange.ts';
-import { createHttpServer, type HttpServerOptions } from './server.ts';
+import { bindAddress, createHttpServer, type HttpServerOptions } from './server.ts';
 import { writeTo } from './writable.ts';
 
 const BASE = process.env['BERTH_TEST_TMP'] ?? '/dev/shm';
@@ -373,6 +374,35 @@ test('unix sockets: mode, stale file taken over, live one and other files refuse
   const plain = join(directory, 'plain');
   await writeFile(plain, 'x');
   await assert.rejects(make().listen({ type: 'unix', path: plain }), (error) => isKind(error, 'conflict'));
+});
+
+test('an address bound before there is a server: who connects waits and is served; given back, nothing stays', async (context) => {
+  const directory = await mkdtemp(join(BASE, 'berth-test-'));
+  context.after(() => rm(directory, { recursive: true, force: true }));
+  const address = { type: 'unix', path: join(directory, 's.sock') } as const;
+  {
+    await using bound = await bindAddress(address);
+    await assert.rejects(bindAddress(address), (error) => isKind(error, 'conflict'));
+    const early = connect(address.path);
+    const hungUp = once(early, 'close');
+    await once(early, 'connect');
+    await bound[Symbol.asyncDispose]();
+    await hungUp;
+  }
+  await assert.rejects(stat(address.path), (error) => isKind(error, 'notFound'));
+  const bound = await bindAddress(address);
+  const early = connect(address.path);
+  early.write('GET /ping HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
+  await once(early, 'connect');
+  const server = createHttpServer<undefined>({
+    routes: [get('/ping', async ({ reply }) => reply.send(200, 'pong'))],
+    rewrite: ({ path }) => ({ path, context: undefined }),
+  });
+  context.after(() => server.close());
+  await server.listen(bound);
+  const [answer] = await once(early, 'data');
+  assert.match(String(answer), /200 OK/);
+  early.destroy();
 });
 
 test('garbage and pipelined requests do no harm', async (context) => {

@@ -16,7 +16,7 @@ import { type BodyLimits, createRequestBody, drainRest } from './body.ts';
 import { earlyBody } from './early-body.ts';
 import type { Exchange, HijackOptions, Route } from './exchange.ts';
 import { hijackPlain, hijackUpgraded } from './hijack.ts';
-import { createNodeServer, type ListenAddress, listenOn, portOf } from './listen.ts';
+import { type BoundAddress, holdAddress, type ListenAddress, portOf } from './listen.ts';
 import { parseQuery, type Query } from './query.ts';
 import { createReply, type Headers, type Reply } from './response.ts';
 import { createRouter } from './router.ts';
@@ -80,8 +80,11 @@ export interface Listener {
 
 /** An HTTP/1.1 server. Disposing closes it at once. */
 export interface HttpServer extends AsyncDisposable {
-  /** May be called several times. Throws `conflict` when the address is taken. */
-  listen(address: ListenAddress): Promise<Listener>;
+  /**
+   * May be called several times. Throws `conflict` when the address is taken. One that {@link bindAddress} has taken
+   * already is the server's from here on.
+   */
+  listen(address: ListenAddress | BoundAddress): Promise<Listener>;
   /**
    * Stops accepting, lets requests under way finish for at most `deadlineMs` (default 0), then fires their signals and
    * cuts their connections.
@@ -109,6 +112,24 @@ const splitTarget = (target: string): readonly [path: string, query: string] => 
 const defaultError = (error: unknown): ErrorAnswer => ({
   body: { message: error instanceof Error ? error.message : String(error) },
 });
+
+const isSecure = (address: ListenAddress): boolean => address.type !== 'unix' && address.tls !== undefined;
+
+/**
+ * Takes an address before there is a server for it, so that what is in use shows before anything else is made; who
+ * connects meanwhile is served later. Throws as `HttpServer.listen`.
+ */
+export function bindAddress(address: ListenAddress, given: Partial<HttpLimits> = {}): Promise<BoundAddress> {
+  const limits: HttpLimits = { ...DEFAULT_LIMITS, ...given };
+  return holdAddress(address, {
+    headersTimeout: limits.headerMs,
+    requestTimeout: 0,
+    keepAliveTimeout: limits.keepAliveMs,
+    maxHeaderSize: limits.headerBytes,
+    connectionsCheckingInterval: 5000,
+    noDelay: true,
+  });
+}
 
 /** Makes a server from routes; see `Exchange` for what handlers get. */
 export function createHttpServer<C>(options: HttpServerOptions<C>): HttpServer {
@@ -308,18 +329,10 @@ export function createHttpServer<C>(options: HttpServerOptions<C>): HttpServer {
   return {
     async listen(address) {
       if (closing) throw invalid('the server is closing');
-      const server = createNodeServer(address, {
-        headersTimeout: limits.headerMs,
-        requestTimeout: 0,
-        keepAliveTimeout: limits.keepAliveMs,
-        maxHeaderSize: limits.headerBytes,
-        connectionsCheckingInterval: 5000,
-        noDelay: true,
-      });
-      adopt(server, address.type !== 'unix' && address.tls !== undefined);
-      await listenOn(server, address);
-      servers.add(server);
-      return { address, port: portOf(server) };
+      const bound = 'serve' in address ? address : await bindAddress(address, limits);
+      bound.serve((server) => adopt(server, isSecure(bound.address)));
+      servers.add(bound.server);
+      return { address: bound.address, port: portOf(bound.server) };
     },
     close,
     [Symbol.asyncDispose]: () => close(),

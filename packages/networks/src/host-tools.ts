@@ -66,6 +66,8 @@ export interface HostTools {
   untilForwarding?(ports: readonly string[]): Promise<void>;
   /** First global IPv4 address of an interface, CIDR form. */
   addressOf(name: string): Promise<string | undefined>;
+  /** Every address of every interface, CIDR form. Undefined in tools without a kernel. */
+  addresses?(): Promise<readonly { readonly name: string; readonly address: string }[]>;
   /** Largest packet of the interface the default route leaves by. */
   defaultMtu(): Promise<number | undefined>;
   /** `net/ipv4/ip_forward` in the daemon's namespace. Throws when the kernel has no such setting. */
@@ -105,6 +107,10 @@ export function createHostTools(): HostTools {
       const address = link?.addr_info.find(({ family, scope }) => family === 'inet' && scope === 'global');
       return address && `${address.local}/${address.prefixlen}`;
     },
+    addresses: async () =>
+      (await ipAddresses()).flatMap(({ ifname, addr_info }) =>
+        addr_info.map(({ local, prefixlen }) => ({ name: ifname, address: `${local}/${prefixlen}` })),
+      ),
     bridges: async () => (await ipLinks({ type: 'bridge' })).map(({ ifname }) => String(ifname)),
     interfaces: async () => (await ipAddresses()).map(({ ifname }) => ifname),
     untilForwarding,

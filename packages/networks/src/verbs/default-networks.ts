@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { invalid } from '@berth/base';
+import { conflict, invalid } from '@berth/base';
 import { defaultNetwork, type NetworkContext } from '../context.ts';
 import { BRIDGE_OPTIONS } from '../drivers/bridge-settings.ts';
 import { formatCidr, formatIp, overlaps, parseCidr, parseIp, tryParseCidr } from '../ipam/cidr.ts';
@@ -59,7 +59,22 @@ async function ensureBridge(context: NetworkContext): Promise<void> {
 async function askedPool({ bridge, host }: NetworkContext, name: string): Promise<IpamPool | undefined> {
   const own = bridge.bip ?? (bridge.external === true ? await host.addressOf(name) : undefined);
   if (own === undefined && bridge.external === true) throw invalid(`bridge ${name} has no IPv4 address`);
+  if (bridge.bip !== undefined) await refuseTaken(host, name, bridge.bip);
   return poolFrom(own, bridge.fixedCidr, bridge.defaultGateway, 'fixed-cidr');
+}
+
+/** Of two interfaces with one subnet the older one gets all packets: containers would be there and out of reach. */
+async function refuseTaken(host: NetworkContext['host'], name: string, bip: string): Promise<void> {
+  const wanted = tryParseCidr(bip);
+  if (!wanted) return;
+  const other = (await host.addresses?.())?.find((each) => {
+    const block = each.name === name ? undefined : tryParseCidr(each.address);
+    return block && formatCidr(block) === formatCidr(wanted);
+  });
+  if (other)
+    throw conflict(
+      `the bridge cannot have ${bip}: interface ${other.name} has ${other.address} already. Choose another --bip, or remove what is left of a daemon that is no more: ip link del ${other.name}`,
+    );
 }
 
 function askedPool6({ bridge }: NetworkContext): IpamPool | undefined {
