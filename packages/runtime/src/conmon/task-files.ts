@@ -1,4 +1,4 @@
-import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { identify, type ProcessIdentity, readStat } from './process-identity.ts';
 
 /*
@@ -36,8 +36,11 @@ const readJson = <T>(path: string): T | undefined => {
   }
 };
 
+/** Whoever reads it finds the last record or this one, also after a death in between. */
 export function writeRecord(dir: string, record: TaskRecord): void {
-  writeFileSync(`${dir}/task.json`, JSON.stringify(record));
+  const temporary = `${dir}/task.json.new`;
+  writeFileSync(temporary, JSON.stringify(record));
+  renameSync(temporary, `${dir}/task.json`);
 }
 
 export function readRecord(dir: string): TaskRecord | undefined {
