@@ -50,6 +50,7 @@ export interface Libc {
   dup3: Call<[from: Fd, to: Fd, flags: number]>;
   pipe2: Call<[fds: Memory, flags: number]>;
   fcntl: Call<[fd: Fd, command: number, argument: number]>;
+  ioctl: Call<[fd: Fd, request: number, into: Memory]>;
   unshare: Call<[flags: number]>;
   setns: Call<[fd: Fd, type: number]>;
   socket: Call<[domain: number, type: number, protocol: number]>;
@@ -145,6 +146,7 @@ const load = (): Libc => {
     dup3: int('dup3', 'int', 'int', 'int'),
     pipe2: int('pipe2', out, 'int'),
     fcntl: int('fcntl', 'int', 'int', 'long'),
+    ioctl: int('ioctl', 'int', ul, out),
     unshare: int('unshare', 'int'),
     setns: int('setns', 'int', 'int'),
     socket: int('socket', 'int', 'int', 'int'),

@@ -245,7 +245,7 @@ const attachRequest = (query: QueryOf<'ContainerAttach'>): AttachRequest => ({
 const attach = handle('ContainerAttach', async ({ params, query, services, exchange, version, signal }) => {
   const attachment = services.containers.attach(params.id, attachRequest(query));
   const socket = await exchange.hijack({ contentType: streamType(exchange.headers, attachment.tty, version) });
-  await runAttached(attachment, clientStreams(socket, attachment.tty), signal);
+  await runAttached(attachment, clientStreams(socket, attachment.tty, { atOnce: attachRequest(query).logs }), signal);
 });
 
 const attachWebSocket = handle('ContainerAttachWebsocket', async ({ params, query, services, exchange, signal }) => {

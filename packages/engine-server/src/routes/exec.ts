@@ -31,7 +31,7 @@ const start = handle('ExecStart', async ({ params, body, services, exchange, ver
     return;
   }
   const socket = await exchange.hijack({ contentType: streamType(exchange.headers, started.tty, version) });
-  const client = clientStreams(socket, started.tty);
+  const client = clientStreams(socket, started.tty, { atOnce: true });
   try {
     await started.run(client, { signal });
   } finally {
