@@ -34,8 +34,8 @@ export interface Conmon {
 const SYNC_FD = 3;
 const START_FD = 4;
 const ATTACH_FD = 5;
-/** A socket path has 107 bytes, of which conmon's own file name takes 19. */
-const MAX_TMPDIR = 88;
+/** What fits a socket path with conmon’s own file name after it: the task of a default exec root does, at 81. */
+const MAX_TMPDIR = 82;
 
 const argsOf = (command: ConmonCommand): string[] => {
   const { containerId: id, dir, exec, flavour } = command;
