@@ -7,6 +7,7 @@ import {
   cgroupFor,
   eventually,
   findTool,
+  freeBlock,
   freePort,
   missing,
   run,
@@ -20,11 +21,12 @@ import {
 const BERTHD = join(CHECKOUT, 'bin/berthd');
 const berthd = (...args: readonly string[]): ReturnType<typeof run> =>
   run(BERTHD, args, { env: { BERTH_NODE: process.execPath } });
+const BLOCK = await freeBlock();
 const NET = (n: number): string[] => [
   '--bip',
-  `10.${n}.0.1/24`,
+  `${BLOCK}.${n}.1/24`,
   '--default-address-pool',
-  `base=10.${n}.128.0/17,size=24`,
+  `base=${BLOCK}.0.0/17,size=24`,
 ];
 const info = async (daemon: TestDaemon, template: string): Promise<string> => daemon.ok(['info', '-f', template]);
 const sh = (daemon: TestDaemon, script: string, ...flags: readonly string[]): Promise<string> =>
@@ -161,7 +163,7 @@ describe('one daemon', () => {
         '--icc=false',
         '--ip-masq=false',
         '--fixed-cidr',
-        '10.221.0.64/28',
+        `${BLOCK}.221.64/28`,
         '--default-runtime',
         'crun',
         ...NET(221),
@@ -177,7 +179,7 @@ describe('one daemon', () => {
     assert.match(seen, /init -- sh -c|tini/);
     assert.match(seen, /nameserver 192\.0\.2\.53\nsearch example\.test\noptions timeout:1/);
     assert.match(seen, /mtu 1280/);
-    assert.match(seen, /inet 10\.221\.0\.(6[4-9]|7\d)\/24/);
+    assert.match(seen, /inet 10\.\d+\.221\.(6[4-9]|7\d)\/24/);
     await daemon.ok(['run', '-d', '--name', 'one', '--runtime', 'traced', 'busybox', 'sleep', '60']);
     assert.match(readFileSync(join(temp.path, 'used'), 'utf8'), /used/);
     assert.equal(

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { missingDebian, startDaemon } from '../harness/index.ts';
+import { freeBlock, missingDebian, startDaemon } from '../harness/index.ts';
 
 /** The first mirror this machine's own apt is set up with. */
 function mirror(): string | undefined {
@@ -27,7 +27,7 @@ async function unreachable(): Promise<string | false> {
 test('NAT and DNS: apt-get install in a container and in a build', {
   skip: missingDebian() || (await unreachable()),
 }, async () => {
-  await using daemon = await startDaemon({ args: ['--bip', '10.227.0.1/24'] });
+  await using daemon = await startDaemon({ args: ['--bip', `${await freeBlock()}.227.1/24`] });
   await daemon.seedDebian();
   const install =
     'apt-get -qq update && apt-get -qq install -y --no-install-recommends curl >/dev/null && curl --version';

@@ -2,13 +2,13 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { run, startDaemon, type TestDaemon } from '../harness/index.ts';
+import { freeBlock, run, startDaemon, type TestDaemon } from '../harness/index.ts';
 
 let daemon: TestDaemon;
 let host: string;
 
 before(async () => {
-  daemon = await startDaemon({ args: ['--bip', '10.215.0.1/24'] });
+  daemon = await startDaemon({ args: ['--bip', `${await freeBlock()}.215.1/24`] });
   await daemon.seedBusybox();
   host = join(daemon.root, 'host');
   mkdirSync(host);
