@@ -58,7 +58,7 @@ describe('published ports', () => {
           `neighbour by ${address}`,
         );
       }
-      const processes = await run('pgrep', ['-fc', 'docker-proxy']);
+      const processes = await run('pgrep', ['-fc', `proxy.* ${port}( |$)`]);
       assert.equal(processes.stdout.trim(), '0');
     } finally {
       await remove('web');

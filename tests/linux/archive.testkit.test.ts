@@ -34,7 +34,13 @@ test('the busybox root file system runs', async () => {
 
 test('a pool leaves no thread, process, file or descriptor behind, the oracle sees what is left', async () => {
   using root = tempRoot();
-  const scope = { mountsBelow: [root.path], processNames: ['igzip'], directories: [root.path], graceMs: 1000 };
+  const scope = {
+    mountsBelow: [root.path],
+    childrenOnly: true,
+    network: false,
+    directories: [root.path],
+    graceMs: 1000,
+  };
   await expectNoLeaks(async () => {
     await using pool = createApplyPool();
     const stream = (async function* () {

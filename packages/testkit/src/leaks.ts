@@ -7,8 +7,10 @@ export interface LeakScope {
   readonly mountsBelow?: readonly string[];
   /** Directories whose entries (temporary files, namespaces) count. */
   readonly directories?: readonly string[];
-  /** Names of processes that count; default all. */
-  readonly processNames?: readonly string[];
+  /** Only this process's own children count; default all processes of the host. */
+  readonly childrenOnly?: boolean;
+  /** Whether links and nft tables of the host count; default true. Leave them out where others work at the same time. */
+  readonly network?: boolean;
 }
 
 /** What could leak, as sorted lines. */
@@ -26,8 +28,7 @@ const processes = (scope: LeakScope): readonly string[] =>
     .flatMap((name) => {
       const stat = readProcessStat(Number(name));
       // Kernel threads come and go on their own.
-      if (stat === undefined || stat.parent === 2 || (scope.processNames && !scope.processNames.includes(stat.name)))
-        return [];
+      if (stat === undefined || stat.parent === 2 || (scope.childrenOnly && stat.parent !== process.pid)) return [];
       return [`${stat.pid} ${stat.name} ${stat.startTime}`];
     });
 
@@ -36,7 +37,7 @@ export async function hostState(scope: LeakScope = {}): Promise<HostState> {
   const mounts = readMountInfo()
     .filter((mount) => below === undefined || below.some((path) => mount.mountPoint.startsWith(path)))
     .map((mount) => `${mount.type} ${mount.mountPoint}`);
-  const [links, tables] = await Promise.all([ipAddresses(), nftTables()]);
+  const [links, tables] = scope.network === false ? [[], []] : await Promise.all([ipAddresses(), nftTables()]);
   const files = (scope.directories ?? []).flatMap((dir) =>
     existsSync(dir) ? readdirSync(dir).map((f) => `${dir}/${f}`) : [],
   );
