@@ -139,6 +139,31 @@ test('a peer that takes no more input still has its say', async () => {
   }
 });
 
+test('whether the server has accepted the connection', async () => {
+  const path = join(base, 'accepted');
+  const child = await serve(
+    path,
+    'c.recv(10); d, _ = s.accept(); c.send(b"done"); d.recv(10); d.close(); s.close(); c.recv(10)',
+  );
+  try {
+    await using first = await connectSeqpacket(path);
+    await using second = await connectSeqpacket(path);
+    await using third = await connectSeqpacket(path);
+    assert.deepEqual([second.isAccepted(), third.isAccepted()], [false, false]);
+    await first.write(Buffer.from('go'));
+    for await (const packet of first.packets) {
+      assert.equal(packet.toString(), 'done');
+      break;
+    }
+    assert.deepEqual([first.isAccepted(), second.isAccepted(), third.isAccepted()], [true, true, false]);
+    await second.write(Buffer.from('close'));
+    for await (const _ of third.packets) assert.fail('no packet was sent');
+    assert.equal(third.isAccepted(), true, 'hung up');
+  } finally {
+    await finish(child);
+  }
+});
+
 test('a path longer than a socket address is reached', async () => {
   const dir = join(base, 'd'.repeat(120));
   mkdirSync(dir);

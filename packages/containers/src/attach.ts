@@ -1,4 +1,4 @@
-import { conflict, throwIfAborted } from '@berth/base';
+import { conflict, isKind, throwIfAborted } from '@berth/base';
 import type { AttachedStreams, Process } from '@berth/runtime';
 import type { Container } from './container.ts';
 import type { ContainerDeps } from './deps.ts';
@@ -24,8 +24,11 @@ export interface ClientStreams {
   write(stream: 'stdout' | 'stderr', data: Uint8Array): Promise<void>;
 }
 
-/** A checked attach call: `run` pumps until the output ends, the client detaches or goes away. */
-export interface Attachment {
+/**
+ * An attach call that takes effect: nothing the process writes from now on is missed. `run` pumps until the output ends,
+ * the client detaches or goes away. Dispose it when done, or instead of `run`.
+ */
+export interface Attachment extends AsyncDisposable {
   readonly tty: boolean;
   run(client: ClientStreams, options: { readonly signal: AbortSignal }): Promise<void>;
 }
@@ -37,7 +40,13 @@ export interface PendingAttachment {
   cancel(): void;
 }
 
-export function attach(deps: ContainerDeps, nameOrId: string, request: AttachRequest): Attachment {
+/** `signal`: the client has gone. Throws `conflict` for a container that is paused or between two runs. */
+export async function attach(
+  deps: ContainerDeps,
+  nameOrId: string,
+  request: AttachRequest,
+  options: { readonly signal: AbortSignal },
+): Promise<Attachment> {
   const container = deps.store.get(nameOrId);
   if (container.state.status === 'paused')
     throw conflict(`Container ${nameOrId} is paused, unpause the container before attach.`);
@@ -45,17 +54,20 @@ export function attach(deps: ContainerDeps, nameOrId: string, request: AttachReq
     throw conflict(`Container ${nameOrId} is restarting, wait until the container is running`);
   const detachKeys = parseDetachKeys(request.detachKeys);
   const { settings } = container.record;
+  const disposed = new AbortController();
+  const live = request.stream
+    ? await connectStreams(container, AbortSignal.any([options.signal, disposed.signal]))
+    : undefined;
   return {
     tty: settings.tty,
     async run(client, { signal }) {
-      // Connect before replaying, so that nothing falls between the log and the live stream.
-      const connected = request.stream ? connectWhenRunning(container, signal) : undefined;
+      // Connected before replaying, so that nothing falls between the log and the live stream.
       if (request.logs)
         for await (const { stream, data } of logFrames(deps, container, request, signal))
           await client.write(stream, data);
-      if (connected === undefined) return;
+      if (live === undefined) return;
       emitContainer(deps, container, 'attach');
-      const streams = await connected;
+      const streams = await live.connected;
       if (!streams) return;
       const outcome = await pump(streams, client, {
         signal,
@@ -67,6 +79,10 @@ export function attach(deps: ContainerDeps, nameOrId: string, request: AttachReq
       });
       if (outcome === 'detached') emitContainer(deps, container, 'detach');
     },
+    async [Symbol.asyncDispose]() {
+      disposed.abort();
+      await (await live?.connected)?.[Symbol.asyncDispose]();
+    },
   };
 }
 
@@ -76,14 +92,30 @@ export function cancelPending(container: Container): void {
   container.pendingAttachments.clear();
 }
 
-/** The process's streams now, or as soon as it is started. Undefined: the client left first, or there was no start. */
-function connectWhenRunning(container: Container, signal: AbortSignal): Promise<AttachedStreams | undefined> {
+/** In an object, since a promise of a promise would be awaited as one. Undefined: the client left first, or there was no start. */
+interface LiveStreams {
+  readonly connected: Promise<AttachedStreams | undefined>;
+}
+
+/** Resolves once the process's streams are connected, or will be as soon as it is started. */
+async function connectStreams(container: Container, signal: AbortSignal): Promise<LiveStreams> {
   throwIfAborted(signal);
-  if (container.task && container.isRunning) return container.task.attach({ signal });
+  if (!container.task || !container.isRunning) return { connected: connectAtStart(container, signal) };
+  const streams = await unlessExited(container.task.attach({ signal }));
+  return { connected: Promise.resolve(streams) };
+}
+
+function connectAtStart(container: Container, signal: AbortSignal): Promise<AttachedStreams | undefined> {
   const { promise, resolve } = Promise.withResolvers<AttachedStreams | undefined>();
   const pending: PendingAttachment = {
     async connect(process) {
-      resolve(await process.attach({ signal }));
+      try {
+        resolve(await unlessExited(process.attach({ signal })));
+      } catch (error) {
+        resolve(undefined);
+        // A start does not fail because somebody who wanted to watch it has left.
+        if (!signal.aborted) throw error;
+      }
     },
     cancel: () => resolve(undefined),
   };
@@ -93,6 +125,16 @@ function connectWhenRunning(container: Container, signal: AbortSignal): Promise<
     resolve(undefined);
   });
   return promise;
+}
+
+/** Who comes as the process goes finds the end of the stream. */
+async function unlessExited(attaching: Promise<AttachedStreams>): Promise<AttachedStreams | undefined> {
+  try {
+    return await attaching;
+  } catch (error) {
+    if (isKind(error, 'conflict')) return undefined;
+    throw error;
+  }
 }
 
 export interface PumpOptions {

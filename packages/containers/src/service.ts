@@ -72,7 +72,7 @@ export interface ContainerService {
   prune(
     matches: (container: Container) => boolean,
   ): Promise<{ readonly ids: readonly string[]; readonly bytes: number }>;
-  attach(name: string, request: AttachRequest): Attachment;
+  attach(name: string, request: AttachRequest, options: { readonly signal: AbortSignal }): Promise<Attachment>;
   resize(name: string, size: { readonly width: number; readonly height: number }): Promise<void>;
   logs(name: string, request: LogRequest): OpenedLogs;
   top(name: string, args?: string): Promise<ProcessTable>;
@@ -135,7 +135,7 @@ export function createContainerService(input: ContainerServiceInput): ContainerS
     rename: (name, newName) => rename(deps, name, newName),
     update: (name, change) => update(deps, name, change),
     prune: (matches) => prune(deps, matches),
-    attach: (name, request) => attach(deps, name, request),
+    attach: (name, request, options) => attach(deps, name, request, options),
     resize: (name, size) => resize(deps, name, size),
     logs: (name, request) => logs(deps, name, request),
     top: (name, args) => top(deps, name, args),

@@ -5,17 +5,23 @@ import { libc } from './libc.ts';
 import { check, SyscallError } from './syscall-error.ts';
 
 /*
- * Messages of netlink(7): a header, the header of the protocol, attributes. The kernel answers netfilter's requests
- * before write(2) returns, so that all of this is a few microseconds of synchronous calls.
+ * Messages of netlink(7): a header, the header of the protocol, attributes. The kernel answers these
+ * requests before write(2) returns, so that all of this is a few microseconds of synchronous calls.
  */
 
 const AF_NETLINK = 16;
 const SOCK_RAW = 3;
 const SOCK_FLAGS = 0o2004000; // non-blocking, close on exec
+const NETLINK_SOCK_DIAG = 4;
 const NETLINK_NETFILTER = 12;
 const HEADER = 16;
 /** nfgenmsg: family, version, resource ID. */
 const NETFILTER_HEADER = 4;
+/** unix_diag_msg: family, type, state, padding, inode, cookie. */
+const UNIX_DIAG_HEADER = 16;
+const SOCK_DIAG_BY_FAMILY = 20;
+const AF_UNIX = 1;
+const NO_COOKIE = 0xffffffff;
 const NESTED = 0x8000;
 const TYPE_MASK = 0x3fff;
 
@@ -74,28 +80,41 @@ export interface NetfilterRequest {
  * {@link SyscallError} with what the kernel says: `notFound` for what is not there.
  */
 export function askNetfilter(request: NetfilterRequest): readonly ReadonlyMap<number, Buffer>[] {
-  const fd = check(libc().socket(AF_NETLINK, SOCK_RAW | SOCK_FLAGS, NETLINK_NETFILTER), 'socket', 'netlink');
+  const { type, family, attributes = [], dump = false } = request;
+  const body = Buffer.concat([Buffer.from([family, 0, 0, 0]), ...attributes]);
+  const flags = REQUEST | (dump ? DUMP : ACKNOWLEDGE);
+  return ask(NETLINK_NETFILTER, encode(type, flags, body), NETFILTER_HEADER);
+}
+
+/**
+ * What sock_diag(7) says of one unix socket of this network namespace, by its inode; `show` is a mask of UDIAG_SHOW_*.
+ * Throws {@link SyscallError}: `notFound` when there is no such socket, or the kernel has no `unix_diag`.
+ */
+export function askUnixSocket(inode: number, show: number): ReadonlyMap<number, Buffer> {
+  const every = 0xffffffff;
+  const body = Buffer.concat([
+    Buffer.from([AF_UNIX, 0, 0, 0]),
+    ...[every, inode, show, NO_COOKIE, NO_COOKIE].map(hostU32),
+  ]);
+  const request = encode(SOCK_DIAG_BY_FAMILY, REQUEST | ACKNOWLEDGE, body);
+  return ask(NETLINK_SOCK_DIAG, request, UNIX_DIAG_HEADER)[0] ?? new Map();
+}
+
+function ask(protocol: number, request: Buffer, answerHeader: number): readonly ReadonlyMap<number, Buffer>[] {
+  const fd = check(libc().socket(AF_NETLINK, SOCK_RAW | SOCK_FLAGS, protocol), 'socket', 'netlink');
   try {
-    writeSync(fd, encode(request));
-    return answers(fd);
+    writeSync(fd, request);
+    return answers(fd, answerHeader);
   } finally {
     closeSync(fd);
   }
 }
 
-function encode({ type, family, attributes = [], dump = false }: NetfilterRequest): Buffer {
-  const header = Buffer.concat([Buffer.from([family, 0, 0, 0]), ...attributes]);
-  return Buffer.concat([
-    hostU32(HEADER + header.length),
-    u16(type),
-    u16(REQUEST | (dump ? DUMP : ACKNOWLEDGE)),
-    hostU32(1),
-    hostU32(0),
-    header,
-  ]);
+function encode(type: number, flags: number, body: Buffer): Buffer {
+  return Buffer.concat([hostU32(HEADER + body.length), u16(type), u16(flags), hostU32(1), hostU32(0), body]);
 }
 
-function answers(fd: number): readonly ReadonlyMap<number, Buffer>[] {
+function answers(fd: number, answerHeader: number): readonly ReadonlyMap<number, Buffer>[] {
   const found: ReadonlyMap<number, Buffer>[] = [];
   for (;;) {
     const buffer = Buffer.allocUnsafe(65536);
@@ -110,7 +129,7 @@ function answers(fd: number): readonly ReadonlyMap<number, Buffer>[] {
         if (errno > 0) throw new SyscallError('netlink', errno);
         return found;
       }
-      found.push(attributesOf(body.subarray(NETFILTER_HEADER)));
+      found.push(attributesOf(body.subarray(answerHeader)));
       at += (length + 3) & ~3;
     }
   }

@@ -1,8 +1,9 @@
-import { closeSync, constants, openSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { basename, dirname } from 'node:path';
 import { type CallOptions, conflict, EngineError, sleep, throwIfAborted, wrap } from '@berth/base';
 import { libc } from './libc.ts';
+import { askUnixSocket } from './netlink.ts';
 import { AF, MAX_UNIX_PATH, unixAddress } from './socket-address.ts';
 import { check, checkPath, ERRNO, SyscallError } from './syscall-error.ts';
 
@@ -25,12 +26,21 @@ export const MAX_WRITE_PACKET = 8192;
 const MAX_READ_PACKET = 65536;
 /** Bytes received and not yet consumed at which reading stops until they are. */
 const HIGH_WATER = 1 << 20;
+const UDIAG_SHOW_PEER = 4;
+const UNIX_DIAG_PEER = 2;
+const UNIX_DIAG_SHUTDOWN = 6;
 /** The kernel reports a reset once; more would be somebody else's doing. */
 const MAX_RESETS = 3;
 
 export interface SeqPacketConnection extends AsyncDisposable {
   /** Whole packets in order, until the peer closes. Reading ahead is bounded. One consumer; ends when closed. */
   readonly packets: AsyncIterable<Buffer>;
+  /**
+   * Whether the server has accepted the connection. `connect` succeeds before that, while it waits in the backlog, and
+   * what a server sends to all its clients it does not send there. Also true once the server has hung up, and always
+   * where the kernel can not tell (no `unix_diag`).
+   */
+  isAccepted(): boolean;
   /** Resolves when the kernel has taken all of it. Writes are sent in the order of the calls. */
   write(data: Uint8Array): Promise<void>;
   /** Half-close, after what was written: the peer reads end-of-file, its packets still arrive. */
@@ -70,6 +80,18 @@ const connectPatiently = async (path: string, options: CallOptions): Promise<num
       if (!(error instanceof SyscallError) || error.errno !== ERRNO.EAGAIN || wait > 1e6) throw error;
     }
     await sleep(wait, options);
+  }
+};
+
+const isAccepted = (fd: number): boolean => {
+  try {
+    const found = askUnixSocket(fstatSync(fd).ino, UDIAG_SHOW_PEER);
+    // A server's end has no inode of its own until it is accepted.
+    const inode = found.get(UNIX_DIAG_PEER);
+    return inode === undefined || inode.some((byte) => byte !== 0) || found.get(UNIX_DIAG_SHUTDOWN)?.[0] !== 0;
+  } catch (error) {
+    if (error instanceof SyscallError) return true;
+    throw error;
   }
 };
 
@@ -178,6 +200,10 @@ class Connection implements SeqPacketConnection {
         });
     }
     if (this.#error !== undefined && !isHangUp(this.#error)) throw wrap('seqpacket socket', this.#error);
+  }
+
+  isAccepted(): boolean {
+    return this.#closed || isAccepted(this.#fd);
   }
 
   write(data: Uint8Array): Promise<void> {

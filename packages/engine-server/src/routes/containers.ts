@@ -243,13 +243,13 @@ const attachRequest = (query: QueryOf<'ContainerAttach'>): AttachRequest => ({
 });
 
 const attach = handle('ContainerAttach', async ({ params, query, services, exchange, version, signal }) => {
-  const attachment = services.containers.attach(params.id, attachRequest(query));
+  await using attachment = await services.containers.attach(params.id, attachRequest(query), { signal });
   const socket = await exchange.hijack({ contentType: streamType(exchange.headers, attachment.tty, version) });
   await runAttached(attachment, clientStreams(socket, attachment.tty, { atOnce: attachRequest(query).logs }), signal);
 });
 
 const attachWebSocket = handle('ContainerAttachWebsocket', async ({ params, query, services, exchange, signal }) => {
-  const attachment = services.containers.attach(params.id, attachRequest(query));
+  await using attachment = await services.containers.attach(params.id, attachRequest(query), { signal });
   await runAttached(attachment, await webSocketStreams(await acceptWebSocket(exchange)), signal);
 });
 

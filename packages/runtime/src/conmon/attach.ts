@@ -1,11 +1,15 @@
-import { type CallOptions, conflict, isKind } from '@berth/base';
+import { type CallOptions, conflict, isKind, sleep, throwIfAborted } from '@berth/base';
 import { connectSeqpacket, type SeqPacketConnection } from '@berth/linux';
 import type { AttachedStreams } from '../monitor.ts';
 
 /** First byte of a packet from conmon's attach socket; the rest is what the process wrote. */
 const STDERR = 3;
+const SHORT_TURNS = 20;
+const ACCEPT_POLL_MS = 2;
+/** A conmon that a client holds back accepts nobody; then there is no output that could be missed either. */
+const ACCEPT_MS = 5000;
 
-class Attachment implements AttachedStreams {
+export class Attachment implements AttachedStreams {
   readonly #connection: SeqPacketConnection;
   readonly #onEnd: () => void;
   readonly output: AttachedStreams['output'];
@@ -22,6 +26,16 @@ class Attachment implements AttachedStreams {
         yield { stream: packet[0] === STDERR ? 'stderr' : 'stdout', data: packet.subarray(1) };
     } finally {
       this.#onEnd();
+    }
+  }
+
+  /** Resolves once conmon sends its output here too, or after a while when it does nothing at all. */
+  async accepted(options: CallOptions): Promise<void> {
+    for (let turn = 0, waited = 0; !this.#connection.isAccepted() && waited < ACCEPT_MS; turn++) {
+      // It takes some 50 microseconds, unless the machine is busy.
+      if (turn < SHORT_TURNS) await new Promise(setImmediate);
+      else await sleep(ACCEPT_POLL_MS, options).then(() => (waited += ACCEPT_POLL_MS));
+      throwIfAborted(options.signal);
     }
   }
 
@@ -46,12 +60,11 @@ class Attachment implements AttachedStreams {
  *
  * conmon writes to its clients with blocking calls: a client that does not read holds the process back once the
  * socket's and our 1 MiB buffer are full, and delays the notice of its exit. Dispose what is no longer read.
+ *
+ * conmon accepts one client a turn, and between the turns gives what the process writes to those it has: what is written
+ * before {@link Attachment.accepted} resolves may be missed.
  */
-export async function connectAttach(
-  dir: string,
-  onEnd: () => void,
-  options: CallOptions = {},
-): Promise<AttachedStreams> {
+export async function connectAttach(dir: string, onEnd: () => void, options: CallOptions = {}): Promise<Attachment> {
   try {
     return new Attachment(await connectSeqpacket(`${dir}/attach`, options), onEnd);
   } catch (cause) {

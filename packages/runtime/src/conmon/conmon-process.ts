@@ -1,7 +1,7 @@
 import { type CallOptions, cancelled, sleep, throwIfAborted } from '@berth/base';
 import type { AttachedStreams, Process } from '../monitor.ts';
 import type { ExitStatus } from '../oci-runtime.ts';
-import { connectAttach } from './attach.ts';
+import { type Attachment, connectAttach } from './attach.ts';
 import { sendResize } from './control-fifo.ts';
 import { isAlive, type ProcessIdentity, signalProcess } from './process-identity.ts';
 import { readExit, wasOutOfMemory, wasToldOutOfMemory } from './task-files.ts';
@@ -41,6 +41,18 @@ export class ConmonProcess implements Process {
   }
 
   async attach(options: CallOptions = {}): Promise<AttachedStreams> {
+    const streams = await this.connect(options);
+    try {
+      await streams.accepted(options);
+      return streams;
+    } catch (error) {
+      await streams[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  /** As {@link attach}, but does not wait for conmon to listen to it: before the process runs it does not. */
+  async connect(options: CallOptions = {}): Promise<Attachment> {
     const reading = Promise.withResolvers<void>();
     const done = (): void => {
       this.#reading.delete(reading);

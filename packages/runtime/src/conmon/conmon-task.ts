@@ -110,7 +110,7 @@ export class ConmonTask extends ConmonProcess implements Task {
     const process = new ConmonProcess(spec.id, dir, { pid: 0, startTime: 0 });
     let streams: AttachedStreams | undefined;
     if (conmon.gate !== undefined && (await conmon.gate.listening.next()) !== undefined) {
-      streams = await process.attach();
+      streams = await process.connect();
       conmon.gate.release();
     }
     const created = await conmon.sync.next();
