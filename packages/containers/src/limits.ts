@@ -11,7 +11,9 @@ export function validateResources(host: HostSettings, support: ResourceSupport):
   validateCpu(host, support);
   validateCpuset(host, support);
   const weight = host.blkioWeight ?? 0;
-  if (weight !== 0 && (weight < 10 || weight > 1000)) throw invalid('Range of blkio weight is from 10 to 1000');
+  // One that is dropped anyway may be anything, for dockerd too.
+  if (weight !== 0 && support.blkioWeight && (weight < 10 || weight > 1000))
+    throw invalid('Range of blkio weight is from 10 to 1000');
   const oom = host.oomScoreAdj ?? 0;
   if (oom < -1000 || oom > 1000) throw invalid(`Invalid value ${oom}, range for oom score adj is [-1000, 1000]`);
   if ((host.shmSize ?? 0) < 0) throw invalid('SHM size can not be less than 0');

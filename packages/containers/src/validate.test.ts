@@ -97,6 +97,7 @@ test('settings that docker refuses are refused in its words', () => {
 
 test('ordinary settings pass', () => {
   validateCreate(PLAIN, {}, SUPPORT);
+  validateCreate(PLAIN, { blkioWeight: 5 }, { ...SUPPORT, blkioWeight: false });
   validateCreate({ ...PLAIN, hostname: 'a.b-c' }, { networkMode: 'host', memory: 64 * M, memorySwap: -1 }, SUPPORT);
   validateCreate(
     PLAIN,
