@@ -31,7 +31,11 @@ export async function stats(deps: ContainerDeps, nameOrId: string): Promise<Cont
     readAt: deps.clock.now(),
     cgroup: readCgroupStats(deps.cgroups, cgroupPathOf(deps, container)),
     hostCpu: systemCpuUsage(),
-    networks: readNetworkCounters(container.state.pid).filter(({ name }) => name !== 'lo'),
+    // The host's interfaces are not the container's.
+    networks:
+      container.record.host.networkMode === 'host'
+        ? []
+        : readNetworkCounters(container.state.pid).filter(({ name }) => name !== 'lo'),
   };
 }
 

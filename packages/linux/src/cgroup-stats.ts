@@ -6,6 +6,8 @@ import type { CgroupLayout } from './cgroup-mode.ts';
 
 /** Use of resources by a group, times in nanoseconds, sizes in bytes; the numbers behind `docker stats`. */
 export interface CgroupStats {
+  /** Of the hierarchy that holds the controllers: names and meanings of some numbers differ. */
+  readonly version: 1 | 2;
   readonly cpu: {
     readonly usage: number;
     readonly user: number;
@@ -23,6 +25,7 @@ export interface CgroupStats {
     readonly maxUsage: number;
     /** The host's memory when unlimited. */
     readonly limit: number;
+    /** How often the limit was hit (v1), or how often that left no way but to kill (v2, `oom`). */
     readonly failures: number;
     /** `memory.stat` with the names of the host's version (`total_inactive_file` on v1, `inactive_file` on v2). */
     readonly stat: Readonly<Record<string, number>>;
@@ -30,15 +33,18 @@ export interface CgroupStats {
     readonly oomKills: number;
   };
   readonly pids: { readonly current: number /** undefined: unlimited */; readonly limit: number | undefined };
-  readonly blkio: readonly BlkioEntry[];
+  readonly blkio: {
+    readonly bytes: readonly BlkioEntry[];
+    readonly operations: readonly BlkioEntry[];
+  };
 }
 
 export interface BlkioEntry {
   readonly major: number;
   readonly minor: number;
-  readonly op: 'read' | 'write';
-  readonly bytes: number;
-  readonly operations: number;
+  /** As the host's version says it: `Read`, `Write`, `Sync`, `Async`, `Discard`, `Total` on v1; `read`, `write` on v2. */
+  readonly op: string;
+  readonly value: number;
 }
 
 const text = (dir: string | undefined, file: string): string => {
@@ -95,39 +101,37 @@ const pidsOf = (dir: string | undefined): CgroupStats['pids'] => {
   return { current: number(dir, 'pids.current'), limit: max === 'max' || max === '' ? undefined : Number(max) };
 };
 
-const blkioV1 = (dir: string | undefined): readonly BlkioEntry[] => {
-  const operations = new Map<string, number>();
-  const key = (line: readonly string[]): string => `${line[0]} ${line[1]?.toLowerCase()}`;
-  const lines = (file: string): readonly (readonly string[])[] =>
-    text(dir, file)
-      .split('\n')
-      .map((line) => line.split(' '))
-      .filter((line) => line[1] === 'Read' || line[1] === 'Write');
-  for (const line of lines('blkio.throttle.io_serviced_recursive')) operations.set(key(line), Number(line[2]));
-  return lines('blkio.throttle.io_service_bytes_recursive').map((line) => {
-    const [major = 0, minor = 0] = (line[0] ?? '').split(':').map(Number);
-    const op = line[1] === 'Read' ? 'read' : 'write';
-    return { major, minor, op, bytes: Number(line[2]), operations: operations.get(key(line)) ?? 0 };
-  });
+const deviceOf = (name: string): { readonly major: number; readonly minor: number } => {
+  const [major = 0, minor = 0] = name.split(':').map(Number);
+  return { major, minor };
 };
 
-const blkioV2 = (dir: string | undefined): readonly BlkioEntry[] =>
-  text(dir, 'io.stat')
+const blkioV1 = (dir: string | undefined): CgroupStats['blkio'] => {
+  const entries = (file: string): readonly BlkioEntry[] =>
+    // Older kernels count without the groups below only.
+    (text(dir, `${file}_recursive`) || text(dir, file))
+      .split('\n')
+      .map((line) => line.split(' '))
+      .filter((fields) => fields.length === 3)
+      .map(([device = '', op = '', value]) => ({ ...deviceOf(device), op, value: Number(value) }));
+  return { bytes: entries('blkio.throttle.io_service_bytes'), operations: entries('blkio.throttle.io_serviced') };
+};
+
+const blkioV2 = (dir: string | undefined): CgroupStats['blkio'] => {
+  const devices = text(dir, 'io.stat')
     .split('\n')
     .filter(Boolean)
-    .flatMap((line) => {
+    .map((line) => {
       const [device = '', ...pairs] = line.split(' ');
-      const [major = 0, minor = 0] = device.split(':').map(Number);
-      const values = table(pairs.join('\n'));
-      const entry = (op: 'read' | 'write', bytes: string, ios: string): BlkioEntry => ({
-        major,
-        minor,
-        op,
-        bytes: values[bytes] ?? 0,
-        operations: values[ios] ?? 0,
-      });
-      return [entry('read', 'rbytes', 'rios'), entry('write', 'wbytes', 'wios')];
+      return { device: deviceOf(device), counts: table(pairs.join('\n')) };
     });
+  const entries = (read: string, write: string): readonly BlkioEntry[] =>
+    devices.flatMap(({ device, counts }) => [
+      { ...device, op: 'read', value: counts[read] ?? 0 },
+      { ...device, op: 'write', value: counts[write] ?? 0 },
+    ]);
+  return { bytes: entries('rbytes', 'wbytes'), operations: entries('rios', 'wios') };
+};
 
 const statsV1 = (layout: CgroupLayout, path: string): CgroupStats => {
   const dir = (controller: string): string | undefined =>
@@ -136,6 +140,7 @@ const statsV1 = (layout: CgroupLayout, path: string): CgroupStats => {
   const throttling = table(text(cpu, 'cpu.stat'));
   const shares = table(text(acct, 'cpuacct.stat'));
   return {
+    version: 1,
     cpu: {
       usage: number(acct, 'cpuacct.usage'),
       user: (shares['user'] ?? 0) * (1e9 / USER_HZ),
@@ -164,6 +169,7 @@ const statsV2 = (layout: CgroupLayout, path: string): CgroupStats => {
   const cpu = table(text(dir, 'cpu.stat'));
   const micro = (key: string): number => (cpu[key] ?? 0) * 1000;
   return {
+    version: 2,
     cpu: {
       usage: micro('usage_usec'),
       user: micro('user_usec'),
@@ -178,7 +184,7 @@ const statsV2 = (layout: CgroupLayout, path: string): CgroupStats => {
       usage: number(dir, 'memory.current'),
       maxUsage: number(dir, 'memory.peak'),
       limit: limitOf(text(dir, 'memory.max')),
-      failures: table(text(dir, 'memory.events'))['max'] ?? 0,
+      failures: table(text(dir, 'memory.events'))['oom'] ?? 0,
       stat: table(text(dir, 'memory.stat')),
       oomKills: oomKillCount(layout, path),
     },

@@ -1,6 +1,7 @@
 import type { Container, ContainerStats } from '@berth/containers';
 import type { StatsResponse } from '@berth/engine-api';
 import { ZERO_TIME } from '../time.ts';
+import { MEMORY_STAT_KEYS } from './memory-stat-keys.ts';
 
 type Cpu = StatsResponse['cpu_stats'];
 
@@ -27,20 +28,30 @@ export function renderStats(
     memory_stats: renderMemory(now),
     name: `/${container.name}`,
     id: container.id,
-    ...(now ? { networks: renderNetworks(now) } : {}),
+    ...(now && now.networks.length > 0 ? { networks: renderNetworks(now) } : {}),
   };
 }
 
 function renderPids(stats: ContainerStats | undefined): StatsResponse['pids_stats'] {
   if (!stats) return {};
   const { current, limit } = stats.cgroup.pids;
-  return { current, ...(limit === undefined || !Number.isFinite(limit) ? {} : { limit }) };
+  return {
+    ...(current > 0 ? { current } : {}),
+    ...(limit === undefined || !Number.isFinite(limit) ? {} : { limit }),
+  };
 }
 
 function renderMemory(stats: ContainerStats | undefined): StatsResponse['memory_stats'] {
   if (!stats) return {};
-  const { usage, maxUsage, failures, stat, limit } = stats.cgroup.memory;
-  return { usage, ...(maxUsage > 0 ? { max_usage: maxUsage } : {}), failcnt: failures, stats: { ...stat }, limit };
+  const { version, memory } = stats.cgroup;
+  const { usage, maxUsage, failures, stat, limit } = memory;
+  return {
+    ...(usage > 0 ? { usage } : {}),
+    ...(version === 1 && maxUsage > 0 ? { max_usage: maxUsage } : {}),
+    stats: Object.fromEntries(MEMORY_STAT_KEYS[version].map((key) => [key, stat[key] ?? 0])),
+    ...(failures > 0 ? { failcnt: failures } : {}),
+    ...(limit > 0 ? { limit } : {}),
+  };
 }
 
 function renderCpu(stats: ContainerStats | undefined): Cpu {
@@ -63,21 +74,20 @@ function renderCpu(stats: ContainerStats | undefined): Cpu {
   };
 }
 
+/** dockerd's arrays: on v1 every one is there, on v2 the bytes only, and null without devices. */
 function renderIo(stats: ContainerStats | undefined): StatsResponse['blkio_stats'] {
-  const entries = stats?.cgroup.blkio ?? [];
-  const rows = (
-    value: (entry: (typeof entries)[number]) => number,
-  ): { major: number; minor: number; op: string; value: number }[] | null =>
-    entries.length > 0 ? entries.map((e) => ({ major: e.major, minor: e.minor, op: e.op, value: value(e) })) : null;
+  const version = stats?.cgroup.version;
+  const { bytes = [], operations = [] } = stats?.cgroup.blkio ?? {};
+  const none = version === 1 ? [] : null;
   return {
-    io_service_bytes_recursive: rows((e) => e.bytes),
-    io_serviced_recursive: rows((e) => e.operations),
-    io_queue_recursive: null,
-    io_service_time_recursive: null,
-    io_wait_time_recursive: null,
-    io_merged_recursive: null,
-    io_time_recursive: null,
-    sectors_recursive: null,
+    io_service_bytes_recursive: bytes.length > 0 ? [...bytes] : none,
+    io_serviced_recursive: version === 1 ? [...operations] : null,
+    io_queue_recursive: none,
+    io_service_time_recursive: none,
+    io_wait_time_recursive: none,
+    io_merged_recursive: none,
+    io_time_recursive: none,
+    sectors_recursive: none,
   };
 }
 

@@ -265,15 +265,17 @@ async function runAttached(
   }
 }
 
-const stats = handle('ContainerStats', async ({ params, query, services, exchange, signal }) => {
+const stats = handle('ContainerStats', async ({ params, query, services, exchange, version, signal }) => {
   const container = services.containers.get(params.id);
+  const isOneShot = query['one-shot'] && atLeast(version, '1.41');
+  if (isOneShot && query.stream) throw invalid('cannot have stream=true and one-shot=true');
   const headers = { 'Content-Type': 'application/json' };
   let before = container.isRunning ? await services.containers.stats(container.id) : undefined;
   if (!query.stream) {
-    if (!query['one-shot'] && before) await services.clock.sleep(1000, { signal });
+    if (isOneShot) return await exchange.reply.json(200, renderStats(container, before, undefined));
+    if (before) await services.clock.sleep(1000, { signal });
     const now = container.isRunning ? await services.containers.stats(container.id) : undefined;
-    await exchange.reply.json(200, renderStats(container, now, query['one-shot'] ? undefined : before));
-    return;
+    return await exchange.reply.json(200, renderStats(container, now, before));
   }
   const stream = exchange.reply.stream(200, headers);
   let first = true;

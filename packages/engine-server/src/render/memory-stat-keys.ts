@@ -1,0 +1,63 @@
+const V1_COUNTS = [
+  'cache',
+  'rss',
+  'rss_huge',
+  'mapped_file',
+  'dirty',
+  'writeback',
+  'pgpgin',
+  'pgpgout',
+  'pgfault',
+  'pgmajfault',
+  'inactive_anon',
+  'active_anon',
+  'inactive_file',
+  'active_file',
+  'unevictable',
+] as const;
+
+/**
+ * What `memory_stats.stats` holds for each version of control groups, whatever the kernel's `memory.stat` has: clients
+ * of dockerd find these, and no others.
+ */
+export const MEMORY_STAT_KEYS = {
+  1: [
+    ...V1_COUNTS,
+    'hierarchical_memory_limit',
+    'hierarchical_memsw_limit',
+    ...V1_COUNTS.map((name) => `total_${name}`),
+  ],
+  2: [
+    'anon',
+    'file',
+    'kernel_stack',
+    'slab',
+    'sock',
+    'shmem',
+    'file_mapped',
+    'file_dirty',
+    'file_writeback',
+    'anon_thp',
+    'inactive_anon',
+    'active_anon',
+    'inactive_file',
+    'active_file',
+    'unevictable',
+    'slab_reclaimable',
+    'slab_unreclaimable',
+    'pgfault',
+    'pgmajfault',
+    'workingset_refault',
+    'workingset_activate',
+    'workingset_nodereclaim',
+    'pgrefill',
+    'pgscan',
+    'pgsteal',
+    'pgactivate',
+    'pgdeactivate',
+    'pglazyfree',
+    'pglazyfreed',
+    'thp_fault_alloc',
+    'thp_collapse_alloc',
+  ],
+} as const satisfies Record<1 | 2, readonly string[]>;
