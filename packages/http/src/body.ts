@@ -65,10 +65,14 @@ const parse = (bytes: Uint8Array): unknown => {
   }
 };
 
+/** Whether a body was announced, read or not. */
+export const announcesBody = ({ headers }: IncomingMessage): boolean =>
+  Number(headers['content-length'] ?? 0) > 0 || headers['transfer-encoding'] !== undefined;
+
 /** `early` is a body that was taken from the connection before the request was handed on. */
 export function createRequestBody(request: IncomingMessage, limits: BodyLimits, early?: Uint8Array): RequestBody {
   const announced = Number(request.headers['content-length'] ?? 0);
-  const present = announced > 0 || request.headers['transfer-encoding'] !== undefined;
+  const present = announcesBody(request);
   const stream = (): AsyncIterable<Uint8Array> => (early === undefined ? chunksOf(request) : single(early));
   const bytes: RequestBody['bytes'] = async ({ limit = limits.bodyBytes } = {}) => {
     if (!present) return new Uint8Array();

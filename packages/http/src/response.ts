@@ -1,4 +1,5 @@
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import { announcesBody } from './body.ts';
 import { endOf, writeTo } from './writable.ts';
 
 export type Headers = Readonly<Record<string, string | number | readonly string[]>>;
@@ -28,7 +29,7 @@ export function createReply(response: ServerResponse): Reply {
   const head = (status: number, headers: Headers = {}): void => {
     // With `Connection: close` node cuts the connection after the answer, also under a client that is still sending and
     // has not read it yet. Who asked for the close can close.
-    if (!response.req.complete) response.setHeader('Connection', 'keep-alive');
+    if (!response.req.complete && announcesBody(response.req)) response.setHeader('Connection', 'keep-alive');
     response.writeHead(status, headers as OutgoingHttpHeaders);
   };
   const reply: Reply = {

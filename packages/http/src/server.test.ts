@@ -248,6 +248,23 @@ for (const [title, extra, status] of [
   });
 }
 
+test('a connection that the client wants closed after the answer is closed', async (context) => {
+  const { port } = await start(context, [
+    get('/now', async ({ reply }) => reply.send(200, 'pong')),
+    get('/later', async ({ reply }) => {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      await reply.json(200, 'pong');
+    }),
+  ]);
+  for (const path of ['/now', '/later']) {
+    const client = await dial(port);
+    client.socket.write(`GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
+    await client.end();
+    assert.match(client.text(), /^connection: close\r$/im);
+    assert.match(client.text(), /pong/);
+  }
+});
+
 test('hijack on a connection used before, without Upgrade header', async (context) => {
   const { port } = await start(context, [echoRoute(), get('/ping', async ({ reply }) => reply.send(200, 'pong'))]);
   const client = await dial(port);
