@@ -128,6 +128,8 @@ class Connection implements SeqPacketConnection {
   #ended = false;
   #closed = false;
   #resets = 0;
+  /** Whether the reader that reads now has received something. */
+  #received = false;
   #error: Error | undefined;
   #wake: (() => void) | undefined;
   #lastWrite: Promise<void> = Promise.resolve();
@@ -139,11 +141,21 @@ class Connection implements SeqPacketConnection {
   }
 
   #startReading(): Socket {
+    this.#received = false;
     const reader = adopt(this.#fd, (size, buffer) => this.#receive(size, buffer));
-    reader.on('end', () => this.#finish());
+    reader.on('end', () => this.#readToEnd());
     reader.on('error', (error) => this.#readFailed(error));
     reader.resume();
     return reader;
+  }
+
+  /**
+   * libuv before 1.52 (Node 24) takes a packet shorter than its buffer for the last one once the peer has closed. So the
+   * end is what a reader finds that finds nothing else.
+   */
+  #readToEnd(): void {
+    if (this.#closed || !this.#received) this.#finish();
+    else this.#reader = this.#startReading();
   }
 
   /** A peer that closed with our packets unread resets the connection; what it sent before is still to be read. */
@@ -157,6 +169,7 @@ class Connection implements SeqPacketConnection {
   }
 
   #receive(size: number, buffer: Uint8Array): boolean {
+    this.#received = true;
     this.#queue.push(Buffer.from(buffer.subarray(0, size)));
     this.#queued += size;
     this.#paused = this.#queued >= HIGH_WATER;
