@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { chmodSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, existsSync, mkdirSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -249,6 +250,16 @@ test('what a killed daemon left behind is removed', async () => {
   await rig.builds.recover();
   await failing;
   assert.equal(active(), 0);
+});
+
+test('a runtime that a killed daemon had just started for a build does not make its container afterwards', async () => {
+  const bundle = join(rig.root, 'builds', 'build-x', 'run-late');
+  mkdirSync(bundle, { recursive: true });
+  const late = spawn('sh', ['-c', 'read never', 'sh', bundle], { stdio: ['pipe', 'ignore', 'ignore'] });
+  const ended = once(late, 'exit');
+  await rig.builds.recover();
+  assert.deepEqual(await ended, [null, 'SIGKILL']);
+  assert.equal(existsSync(bundle), false);
 });
 
 test('COPY merges into what is there and never leaves the root', async () => {

@@ -2,14 +2,19 @@ import { lstat, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isKind } from '@berth/base';
 import { unmount } from '@berth/linux';
+import { killProcessesNaming } from '@berth/runtime';
 import type { BuildServiceDeps } from './build-service.ts';
 import { SNAPSHOT_PREFIX } from './ops/change-rootfs.ts';
 import { BUNDLE_PREFIX } from './ops/run.ts';
 
+const PATIENCE_MS = 5000;
+
 /** Undoes what builds of a killed daemon left: containers still running, mounts, working directories, snapshots. */
 export async function recover(deps: BuildServiceDeps): Promise<void> {
-  for (const id of await leftContainers(deps.workRoot)) {
+  for (const { id, bundle } of await leftContainers(deps.workRoot)) {
     try {
+      // a runtime that goes on would make what is deleted now a moment later
+      await killProcessesNaming(bundle, Date.now() + PATIENCE_MS);
       await deps.runtime.delete(id, { force: true });
     } catch (error) {
       if (!isKind(error, 'notFound')) deps.logger.warn('a left build container could not be removed', { id, error });
@@ -23,12 +28,13 @@ export async function recover(deps: BuildServiceDeps): Promise<void> {
     if (kind !== 'committed' && key.startsWith(SNAPSHOT_PREFIX)) await deps.snapshotter.remove(key);
 }
 
-async function leftContainers(workRoot: string): Promise<readonly string[]> {
-  const ids: string[] = [];
+async function leftContainers(workRoot: string): Promise<readonly { id: string; bundle: string }[]> {
+  const left: { id: string; bundle: string }[] = [];
   for (const build of await readdir(workRoot))
     for (const name of await entriesOf(join(workRoot, build)))
-      if (name.startsWith(BUNDLE_PREFIX)) ids.push(name.slice(BUNDLE_PREFIX.length));
-  return ids;
+      if (name.startsWith(BUNDLE_PREFIX))
+        left.push({ id: name.slice(BUNDLE_PREFIX.length), bundle: join(workRoot, build, name) });
+  return left;
 }
 
 const entriesOf = async (directory: string): Promise<readonly string[]> =>

@@ -1,5 +1,6 @@
 export { type CliRuntimeOptions, createCliRuntime } from './cli-runtime.ts';
 export { type ConmonMonitor, type ConmonMonitorOptions, createConmonMonitor } from './conmon/conmon-monitor.ts';
+export { killProcessesNaming } from './conmon/process-identity.ts';
 export { listRuntimeContainers } from './list-containers.ts';
 export * from './monitor.ts';
 export * from './oci-runtime.ts';

@@ -1,10 +1,9 @@
 import { sleep } from '@berth/base';
 import { deleteFromRuntime, type TaskContext } from './conmon-task.ts';
-import { processesNaming, signalProcess } from './process-identity.ts';
+import { killProcessesNaming } from './process-identity.ts';
 import { removeState } from './remove-state.ts';
 import { cgroupsPathOf } from './task-files.ts';
 
-const SIGKILL = 9;
 const PATIENCE_MS = 5000;
 
 /**
@@ -14,10 +13,7 @@ const PATIENCE_MS = 5000;
  */
 export async function discardLaunch(context: TaskContext, id: string, dir: string): Promise<void> {
   const deadline = Date.now() + PATIENCE_MS;
-  for (let left = processesNaming(dir); left.length > 0 && Date.now() < deadline; left = processesNaming(dir)) {
-    for (const process of left) signalProcess(process, SIGKILL);
-    await sleep(5);
-  }
+  await killProcessesNaming(dir, deadline);
   await deleteFromRuntime(context.runtime, id);
   // What was killed before it had written down its state is nothing that the runtime would know how to delete.
   const cgroups = cgroupsPathOf(dir);

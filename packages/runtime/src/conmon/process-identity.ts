@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import { sleep } from '@berth/base';
 
 /** A process ID and its start time (clock ticks since boot), which together are never used twice. */
 export interface ProcessIdentity {
@@ -57,5 +58,15 @@ export function signalProcess(target: ProcessIdentity, signal: number): boolean 
     return true;
   } catch {
     return false;
+  }
+}
+
+const SIGKILL = 9;
+
+/** Kills what has `word` as one of its arguments, and what that starts meanwhile, until nothing is left or at `deadline`. */
+export async function killProcessesNaming(word: string, deadline: number): Promise<void> {
+  for (let left = processesNaming(word); left.length > 0 && Date.now() < deadline; left = processesNaming(word)) {
+    for (const process of left) signalProcess(process, SIGKILL);
+    await sleep(5);
   }
 }
