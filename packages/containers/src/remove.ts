@@ -67,6 +67,7 @@ export async function removeContainer(
   });
   await removeImageMounts(deps, container);
   await releaseVolumes(deps, container, removeVolumes);
+  await deps.rotator.forget(container.record.logPath);
   await rm(containerDirectory(deps, container.id), { recursive: true, force: true });
   deps.store.delete(container);
   cancelPending(container);

@@ -1,12 +1,14 @@
 import { stat } from 'node:fs/promises';
+import { identityOf } from './file-identity.ts';
 import { type OpenLog, openAll, openNewer } from './open-log.ts';
 import type { TailPosition } from './tail-position.ts';
 
 const BLOCK = 1 << 20;
 const LINE_FEED = 0x0a;
 
-/** A place in a log, which stays right when its files are renamed. */
+/** A place in a log, which stays right when its files are renamed and compressed. */
 export interface LogPosition {
+  /** The file's identity: inode and time of birth. */
   readonly inode: bigint;
   readonly offset: number;
 }
@@ -43,7 +45,7 @@ export class LogCursor implements AsyncDisposable {
   /** After what `next` returned last. */
   get position(): LogPosition | undefined {
     const log = this.#logs[0];
-    return log && { inode: log.inode, offset: this.#offset - this.#rest.length };
+    return log && { inode: log.identity, offset: this.#offset - this.#rest.length };
   }
 
   /** Whole lines; undefined at the end of the newest file. */
@@ -62,8 +64,8 @@ export class LogCursor implements AsyncDisposable {
   async advance(): Promise<boolean> {
     const last = this.#logs.at(-1);
     const current = await stat(this.#path, { bigint: true }).catch(() => undefined);
-    if (current === undefined || current.ino === last?.inode) return false;
-    const newer = await openNewer(this.#path, last?.inode ?? -1n);
+    if (current === undefined || identityOf(current) === last?.identity) return false;
+    const newer = await openNewer(this.#path, last?.identity ?? -1n);
     this.#logs.push(...newer);
     return newer.length > 0;
   }
@@ -75,7 +77,7 @@ export class LogCursor implements AsyncDisposable {
       const kept = this.#rest.length;
       const buffer = Buffer.allocUnsafe(kept + BLOCK);
       buffer.set(this.#rest);
-      const { bytesRead } = await log.handle.read(buffer, kept, BLOCK, this.#offset);
+      const bytesRead = await log.read(buffer, kept, BLOCK, this.#offset);
       if (bytesRead === 0) return undefined;
       this.#offset += bytesRead;
       const filled = kept + bytesRead;

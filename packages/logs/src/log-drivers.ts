@@ -54,7 +54,7 @@ const remote = (
 /** `json-file` and `local` are both our own bounded file; the names are those clients ask for. */
 const DRIVERS: Readonly<Record<string, LogDriver>> = {
   'json-file': { options: [...FILE, ...METADATA], limits: fileLimits },
-  local: { options: FILE, limits: fileLimits },
+  local: { options: FILE, limits: (options) => fileLimits(options, true) },
   none: { options: [] },
   syslog: remote(SYSLOG_OPTIONS, checkSyslogOptions, createSyslogSink),
   journald: remote(
@@ -85,10 +85,9 @@ const positive = (text: string, size: number): number => {
 };
 
 /** `-1` is dockerd's "no limit". */
-function fileLimits(options: LogOptions): LogLimits {
+function fileLimits(options: LogOptions, byDefault = false): LogLimits {
   const { 'max-size': size, 'max-file': files, compress } = options;
-  if (compress !== undefined) labelled('invalid value for compress', () => parseBoolean(compress));
-  return {
+  const limits = {
     maxSize:
       size === undefined
         ? DEFAULT_LOG_LIMITS.maxSize
@@ -97,6 +96,7 @@ function fileLimits(options: LogOptions): LogLimits {
           : labelled('invalid value for max-size', () => positive(size, parseDecimalSize(size))),
     maxFiles: files === undefined ? DEFAULT_LOG_LIMITS.maxFiles : fileCount('max-file', files),
   };
+  return compressed('compress', compress, limits, byDefault);
 }
 
 function fileCount(option: string, text: string): number {
@@ -107,14 +107,22 @@ function fileCount(option: string, text: string): number {
 
 function cacheLimits(options: LogOptions): LogLimits {
   const { 'cache-max-size': size, 'cache-max-file': files, 'cache-compress': compress } = options;
-  if (compress !== undefined) labelled('invalid value for cache-compress', () => parseBoolean(compress));
-  return {
+  const limits = {
     maxSize:
       size === undefined
         ? CACHE_LIMITS.maxSize
         : labelled('invalid value for cache-max-size', () => positive(size, parseBinarySize(size))),
     maxFiles: files === undefined ? CACHE_LIMITS.maxFiles : fileCount('cache-max-file', files),
   };
+  return compressed('cache-compress', compress, limits, true);
+}
+
+/** Throws `invalid` where it was asked for and no rotated file is ever kept. */
+function compressed(option: string, text: string | undefined, limits: LogLimits, byDefault: boolean): LogLimits {
+  const possible = limits.maxFiles > 1 && limits.maxSize < Number.MAX_SAFE_INTEGER;
+  const asked = text === undefined ? undefined : labelled(`invalid value for ${option}`, () => parseBoolean(text));
+  if (asked && !possible) throw invalid(`${option} cannot be true when max-file is less than 2 or max-size is not set`);
+  return (asked ?? (byDefault && possible)) ? { ...limits, compress: true } : limits;
 }
 
 function checkCommon(options: LogOptions): void {

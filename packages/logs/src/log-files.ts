@@ -1,21 +1,35 @@
 import { readdirSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 
-/** The rotated files of a log and itself, oldest first: `log.2`, `log.1`, `log`. Only those that exist. */
+/** What the names of compressed files end with. */
+export const COMPRESSED = '.gz';
+
+const ROTATED = /^([1-9]\d{0,5})(\.gz)?$/;
+
+/**
+ * The rotated files of a log and itself, oldest first: `log.3.gz`, `log.2`, `log.1`, `log`. Only those that exist. A
+ * file that is there both compressed and not is the latter: its compression was cut off.
+ */
 export function logFiles(path: string): readonly string[] {
-  const prefix = `${basename(path)}.`;
-  let names: readonly string[];
+  const name = basename(path);
+  const names = namesBeside(path);
+  const numbers = new Map<number, string>();
+  for (const found of names) {
+    if (!found.startsWith(`${name}.`)) continue;
+    const [, digits, compressed] = ROTATED.exec(found.slice(name.length + 1)) ?? [];
+    if (digits === undefined || (compressed !== undefined && numbers.has(Number(digits)))) continue;
+    numbers.set(Number(digits), found);
+  }
+  const rotated = [...numbers].sort(([a], [b]) => b - a).map(([, found]) => join(dirname(path), found));
+  return names.includes(name) ? [...rotated, path] : rotated;
+}
+
+function namesBeside(path: string): readonly string[] {
   try {
-    names = readdirSync(dirname(path));
+    return readdirSync(dirname(path));
   } catch {
     return [];
   }
-  const numbers = names
-    .filter((name) => name.startsWith(prefix) && /^[1-9]\d{0,5}$/.test(name.slice(prefix.length)))
-    .map((name) => Number(name.slice(prefix.length)))
-    .sort((a, b) => b - a);
-  const rotated = numbers.map((number) => join(dirname(path), `${prefix}${number}`));
-  return names.includes(basename(path)) ? [...rotated, path] : rotated;
 }
 
 /** Bytes of a log on disk with its rotated files. */

@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { conflict, isKind, type Logger, silentLogger } from '@berth/base';
+import { compressRotated } from './compress-log.ts';
 import { type LogLimits, rotateLog } from './rotate.ts';
 
 const MIN_MS = 100;
@@ -10,17 +11,22 @@ interface Watched {
   readonly limits: LogLimits;
   readonly reopen: () => Promise<void>;
   size: number;
+  /** Rotated files may be there that are not compressed. */
+  pending: boolean;
   timer: NodeJS.Timeout | undefined;
 }
 
 export interface LogRotator extends Disposable {
   /** Keeps a log within its limits until the result is disposed. Throws `conflict` when it is kept already. */
   add(path: string, limits: LogLimits, reopen: () => Promise<void>): Disposable;
+  /** Ends what goes on behind a log that is to be removed: a compression. Resolves when nothing touches its files. */
+  forget(path: string): Promise<void>;
 }
 
 class Rotator implements LogRotator {
   readonly #logger: Logger;
   readonly #watched = new Map<string, Watched>();
+  readonly #compressing = new Map<string, { readonly stop: AbortController; readonly done: Promise<void> }>();
 
   constructor(logger: Logger) {
     this.#logger = logger;
@@ -28,7 +34,7 @@ class Rotator implements LogRotator {
 
   add(path: string, limits: LogLimits, reopen: () => Promise<void>): Disposable {
     if (this.#watched.has(path)) throw conflict(`the log ${path} is being rotated already`);
-    const watched: Watched = { path, limits, reopen, size: 0, timer: undefined };
+    const watched: Watched = { path, limits, reopen, size: 0, pending: limits.compress === true, timer: undefined };
     this.#watched.set(path, watched);
     this.#schedule(watched, MAX_MS);
     return { [Symbol.dispose]: () => this.#remove(watched) };
@@ -36,7 +42,9 @@ class Rotator implements LogRotator {
 
   #remove(watched: Watched): void {
     clearTimeout(watched.timer);
-    if (this.#watched.get(watched.path) === watched) this.#watched.delete(watched.path);
+    if (this.#watched.get(watched.path) !== watched) return;
+    this.#watched.delete(watched.path);
+    if (watched.pending) this.#compress(watched);
   }
 
   #schedule(watched: Watched, ms: number): void {
@@ -47,13 +55,42 @@ class Rotator implements LogRotator {
   async #check(watched: Watched, elapsed: number): Promise<void> {
     let next = MAX_MS;
     try {
-      if (await rotateLog(watched.path, watched.limits, watched.reopen)) watched.size = 0;
+      if (await rotateLog(watched.path, watched.limits, watched.reopen)) {
+        watched.size = 0;
+        watched.pending = watched.limits.compress === true;
+      }
+      if (watched.pending) this.#compress(watched);
       next = await this.#delay(watched, elapsed);
     } catch (error) {
       if (!isKind(error, 'notFound', 'conflict'))
         this.#logger.warn('a log was not rotated', { path: watched.path, error });
     }
     if (this.#watched.get(watched.path) === watched) this.#schedule(watched, next);
+  }
+
+  async forget(path: string): Promise<void> {
+    const compressing = this.#compressing.get(path);
+    compressing?.stop.abort();
+    await compressing?.done;
+  }
+
+  /** In the background, one file after the other. */
+  #compress(watched: Watched): void {
+    const { path } = watched;
+    if (this.#compressing.has(path)) return;
+    const stop = new AbortController();
+    const done = this.#compressAll(watched, stop.signal).finally(() => this.#compressing.delete(path));
+    this.#compressing.set(path, { stop, done });
+  }
+
+  async #compressAll(watched: Watched, signal: AbortSignal): Promise<void> {
+    watched.pending = false;
+    try {
+      if (!(await compressRotated(watched.path, { signal }))) watched.pending = true;
+    } catch (error) {
+      if (!isKind(error, 'cancelled', 'notFound'))
+        this.#logger.warn('a rotated log was not compressed', { path: watched.path, error });
+    }
   }
 
   /** Looks again about when, at its present rate, the file will be full. */
@@ -67,6 +104,7 @@ class Rotator implements LogRotator {
 
   [Symbol.dispose](): void {
     for (const watched of [...this.#watched.values()]) this.#remove(watched);
+    for (const { stop } of this.#compressing.values()) stop.abort();
   }
 }
 

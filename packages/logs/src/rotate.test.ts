@@ -67,6 +67,7 @@ test('log options are read as dockerd reads them', () => {
   assert.deepEqual(parseLogConfig('local', { 'max-size': '10m', 'max-file': '2' }).limits, {
     maxSize: 10_000_000,
     maxFiles: 2,
+    compress: true,
   });
   assert.deepEqual(parseLogConfig('none'), { driver: 'none', options: {}, readable: false });
   assert.equal(parseLogConfig('json-file', { 'max-size': '-1' }).limits?.maxSize, Number.MAX_SAFE_INTEGER);

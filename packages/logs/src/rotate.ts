@@ -1,12 +1,15 @@
-import { rename, rm, stat } from 'node:fs/promises';
+import { renameSync, rmSync } from 'node:fs';
+import { rm, stat } from 'node:fs/promises';
 import { isKind } from '@berth/base';
-import { logFiles } from './log-files.ts';
+import { COMPRESSED, logFiles } from './log-files.ts';
 
 export interface LogLimits {
   /** Bytes at which a file is closed and a new one begun. */
   readonly maxSize: number;
   /** Files kept, the one being written included. */
   readonly maxFiles: number;
+  /** Whether all but the file being written are compressed. */
+  readonly compress?: boolean;
 }
 
 /**
@@ -31,14 +34,21 @@ const sizeOf = async (path: string): Promise<number> => {
  */
 export async function rotateLog(path: string, limits: LogLimits, reopen: () => Promise<void>): Promise<boolean> {
   if ((await sizeOf(path)) < limits.maxSize) return false;
-  const keep = Math.max(1, limits.maxFiles - 1);
-  for (const file of logFiles(path).slice(0, -1)) {
-    const number = Number(file.slice(path.length + 1));
-    if (number >= keep) await rm(file, { force: true });
-    else await rename(file, `${path}.${number + 1}`);
-  }
-  await rename(path, `${path}.1`);
+  shift(path, Math.max(1, limits.maxFiles - 1));
   await reopen();
   if (limits.maxFiles < 2) await rm(`${path}.1`, { force: true });
   return true;
+}
+
+/** In one go: a compression that comes to its end finds the names before or after, never between. */
+function shift(path: string, keep: number): void {
+  for (const file of logFiles(path).slice(0, -1)) {
+    const compressed = file.endsWith(COMPRESSED) ? COMPRESSED : '';
+    const number = Number.parseInt(file.slice(path.length + 1), 10);
+    // what a compression that was cut off left beside it
+    if (compressed === '') rmSync(`${file}${COMPRESSED}`, { force: true });
+    if (number >= keep) rmSync(file, { force: true });
+    else renameSync(file, `${path}.${number + 1}${compressed}`);
+  }
+  renameSync(path, `${path}.1`);
 }

@@ -38,12 +38,12 @@ class Countdown {
 
 /** Walks a file's lines backwards; the offset after the first one the countdown refuses. */
 const findInFile = async (log: OpenLog, countdown: Countdown): Promise<number | undefined> => {
-  let upTo = (await log.handle.stat()).size;
+  let upTo = await log.size();
   let rest: Buffer = Buffer.alloc(0);
   while (upTo > 0) {
     const size = Math.min(BLOCK, upTo);
     const block = Buffer.allocUnsafe(size);
-    const { bytesRead } = await log.handle.read(block, 0, size, upTo - size);
+    const bytesRead = await log.read(block, 0, size, upTo - size);
     if (bytesRead !== size) return undefined;
     upTo -= size;
     const buffer = rest.length === 0 ? block : Buffer.concat([block, rest]);
@@ -69,7 +69,7 @@ export async function findTail(
   const countdown = new Countdown(lines, streams);
   if (lines <= 0 && logs.length > 0) {
     const last = logs.length - 1;
-    return { file: last, offset: (await logs[last]?.handle.stat())?.size ?? 0 };
+    return { file: last, offset: (await logs[last]?.size()) ?? 0 };
   }
   for (const [reversed, log] of logs.toReversed().entries()) {
     const offset = await findInFile(log, countdown);

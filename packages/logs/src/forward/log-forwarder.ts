@@ -77,7 +77,7 @@ class Forwarder implements LogForwarder {
     using watch = new ChangeWatch(path);
     this.#watch = watch;
     await using cursor = await LogCursor.open(path, async (logs) => {
-      const file = logs.findIndex(({ inode }) => inode === from?.inode);
+      const file = logs.findIndex(({ identity }) => identity === from?.inode);
       return file < 0 ? { file: 0, offset: 0 } : { file, offset: from?.offset ?? 0 };
     });
     for (;;) {
