@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { readdir, stat } from 'node:fs/promises';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { eventually, startDaemon, type TestDaemon } from '../harness/index.ts';
 
@@ -112,6 +112,40 @@ test('log drivers', async (t) => {
     );
     await daemon.ok(['rm', '-f', 'patient']);
   });
+
+  await t.test(
+    'compress: rotated files are compressed, read and followed, also after kill -9, and removed',
+    async () => {
+      const limits = ['max-size=20k', 'max-file=3', 'compress=true'].flatMap((option) => ['--log-opt', option]);
+      const script = 'trap "seq 501 600; exit" TERM; seq 1 500; while :; do sleep 0.1; done';
+      await daemon.ok(['run', '-d', '--name', 'packed', '--network', 'none', ...limits, 'busybox', 'sh', '-c', script]);
+      const path = await daemon.ok(['inspect', '-f', '{{.LogPath}}', 'packed']);
+      const files = async (): Promise<readonly string[]> =>
+        (await readdir(dirname(path))).filter((n) => /log\./.test(n));
+      const name = `${basename(path)}.1.gz`;
+      await eventually('a compressed file', async () => (await files()).join() === name);
+      const wanted = (to: number): string => Array.from({ length: to }, (_, index) => index + 1).join('\n');
+      assert.equal(await daemon.ok(['logs', 'packed']), wanted(500));
+      assert.equal(await daemon.ok(['logs', '--tail', '2', 'packed']), '499\n500');
+      await daemon.kill9();
+      await daemon.restart();
+      const followed = daemon.ok(['logs', '-f', 'packed']);
+      await daemon.ok(['stop', 'packed']);
+      assert.equal(await followed, wanted(600));
+      await daemon.ok(['rm', 'packed']);
+      await assert.rejects(stat(dirname(path)));
+      const refused = await daemon.docker([
+        'create',
+        '--log-opt',
+        'compress=true',
+        '--log-opt',
+        'max-file=1',
+        'busybox',
+        'true',
+      ]);
+      assert.match(refused.stderr, /compress cannot be true when max-file is less than 2 or max-size is not set/);
+    },
+  );
 
   await t.test('kill -9 of the daemon: what was written meanwhile is delivered by the next one, once', async () => {
     await using sink = await receiver();

@@ -254,6 +254,48 @@ test('gelf over UDP is compressed and chunked, over TCP closed by NUL', async ()
   await eventually(() => tcp.text().split('\0').length === 3, tcp.text);
 });
 
+test('gelf over TCP: a given number of reconnections is kept, then the messages are given up', async () => {
+  await using at = forwarding();
+  const gone = await streamReceiver({});
+  await gone[Symbol.asyncDispose]();
+  const options = {
+    'gelf-address': `tcp://127.0.0.1:${gone.port}`,
+    'gelf-tcp-reconnect-delay': '0',
+    'gelf-tcp-max-reconnect': '2',
+  };
+  appendFileSync(at.path, line('hi'));
+  await using forwarder = at.start('gelf', options);
+  forwarder.end();
+  await eventually(
+    () => at.position() !== undefined,
+    () => 'nothing was given up',
+  );
+  using limited = parseLogConfig('gelf', options).createSink?.(SUBJECT);
+  assert.equal(limited?.retry.attempts, 3);
+  const slow = { 'gelf-address': options['gelf-address'], 'gelf-tcp-reconnect-delay': '7' };
+  using unlimited = parseLogConfig('gelf', slow).createSink?.(SUBJECT);
+  assert.deepEqual(unlimited?.retry, { firstMs: 7000, factor: 1, maxMs: 7000, attempts: Number.POSITIVE_INFINITY });
+});
+
+test('fluentd-async-reconnect-interval: a connection older than that is made anew', async () => {
+  await using at = forwarding();
+  let connections = 0;
+  await using receiver = await streamReceiver({}, (socket, keep) => {
+    connections++;
+    socket.on('data', keep);
+  });
+  const address = { 'fluentd-address': `tcp://127.0.0.1:${receiver.port}`, 'fluentd-async': 'true' };
+  appendFileSync(at.path, line('first'));
+  await using forwarder = at.start('fluentd', { ...address, 'fluentd-async-reconnect-interval': '100ms' });
+  await eventually(() => receiver.text().includes('first'), receiver.text);
+  assert.equal(connections, 1);
+  await sleep(150);
+  appendFileSync(at.path, line('second'));
+  await eventually(() => receiver.text().includes('second'), receiver.text);
+  assert.equal(connections, 2);
+  await forwarder.drain(1000);
+});
+
 test('a receiver that goes away and comes back gets the rest, in order, across rotations', async () => {
   await using at = forwarding();
   const first = await streamReceiver({});

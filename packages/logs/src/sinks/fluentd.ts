@@ -39,6 +39,8 @@ interface FluentdSettings {
   /** 0: none. */
   readonly writeMs: number;
   readonly readMs: number;
+  /** How old a connection may be when something is sent; 0: any age. */
+  readonly reconnectMs: number;
 }
 
 function parseAddress(address: string | undefined): StreamAddress {
@@ -73,6 +75,7 @@ function parseSettings(options: LogOptions): FluentdSettings {
     },
     writeMs: given('fluentd-write-timeout', parseDuration, 0),
     readMs: given('fluentd-read-timeout', parseDuration, 0),
+    reconnectMs: reconnect,
   };
 }
 
@@ -97,6 +100,7 @@ class FluentdSink implements LogSink {
   readonly #fixed: Readonly<Record<string, string>>;
   readonly #encoder = new Encoder();
   #connection: StreamConnection | undefined;
+  #connectedAt = 0;
 
   constructor(settings: FluentdSettings, tag: string, fixed: Readonly<Record<string, string>>) {
     this.#settings = settings;
@@ -149,9 +153,17 @@ class FluentdSink implements LogSink {
   }
 
   async #ready(call: CallOptions): Promise<StreamConnection> {
-    if (this.#connection?.alive === false) this[Symbol.dispose]();
-    this.#connection ??= await StreamConnection.open(this.#settings.address, call);
+    if (this.#connection?.alive === false || this.#isTooOld()) this[Symbol.dispose]();
+    if (this.#connection !== undefined) return this.#connection;
+    this.#connection = await StreamConnection.open(this.#settings.address, call);
+    this.#connectedAt = performance.now();
     return this.#connection;
+  }
+
+  /** A new one goes where the name leads by now. */
+  #isTooOld(): boolean {
+    const { async: isAsync, reconnectMs } = this.#settings;
+    return isAsync && reconnectMs !== 0 && performance.now() - this.#connectedAt > reconnectMs;
   }
 
   [Symbol.dispose](): void {

@@ -20,6 +20,7 @@ export const GELF_OPTIONS: readonly string[] = [
 
 const TCP_ONLY = ['gelf-tcp-max-reconnect', 'gelf-tcp-reconnect-delay'];
 const UDP_ONLY = ['gelf-compression-level', 'gelf-compression-type'];
+const MIN_DELAY_MS = 100;
 const CHUNK = 1420;
 const CHUNK_HEAD = 12;
 const MAX_CHUNKS = 128;
@@ -176,6 +177,14 @@ class TcpGelfSink extends GelfSink {
   }
 }
 
+/** Without a limit given there is none: the file keeps what could not be sent. */
+function reconnection(options: LogOptions): RetryPolicy {
+  const delay = Math.max(MIN_DELAY_MS, parseWhole(options['gelf-tcp-reconnect-delay'] ?? '1') * 1000);
+  const most = options['gelf-tcp-max-reconnect'];
+  const attempts = most === undefined ? Number.POSITIVE_INFINITY : parseWhole(most) + 1;
+  return { firstMs: delay, factor: 1, maxMs: delay, attempts };
+}
+
 /** Sends to a GELF receiver over UDP (compressed, chunked) or TCP (closed by NUL). */
 export function createGelfSink(subject: LogSubject, options: LogOptions): LogSink {
   const address = parseAddress(options['gelf-address']);
@@ -190,6 +199,5 @@ export function createGelfSink(subject: LogSubject, options: LogOptions): LogSin
     ...extraAttributes(subject, options, (key) => (key.startsWith('_') ? key : `_${key}`)),
   };
   if (address.scheme === 'udp') return new UdpGelfSink(fixed, address, compression(options));
-  const delay = parseWhole(options['gelf-tcp-reconnect-delay'] ?? '1') * 1000;
-  return new TcpGelfSink(fixed, address, { ...DEFAULT_RETRY, firstMs: Math.max(delay, 100), factor: 1 });
+  return new TcpGelfSink(fixed, address, reconnection(options));
 }
