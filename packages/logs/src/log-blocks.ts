@@ -5,6 +5,7 @@ import { LogCursor } from './log-cursor.ts';
 import { findTail } from './tail-position.ts';
 
 const POLL_MS = 1000;
+const NANOS_IN_MS = 1_000_000n;
 
 export interface BlockOptions extends CallOptions {
   readonly path: string;
@@ -12,6 +13,8 @@ export interface BlockOptions extends CallOptions {
   readonly streams: ReadonlySet<LogStream>;
   readonly follow: boolean;
   readonly stopped: Promise<unknown> | undefined;
+  /** Nanoseconds since the epoch: following ends then. */
+  readonly until: bigint | undefined;
 }
 
 /**
@@ -27,6 +30,7 @@ export async function* readLogBlocks(options: BlockOptions): AsyncGenerator<Buff
   );
   const wake = (): void => watch?.wake();
   signal?.addEventListener('abort', wake);
+  const until = options.until === undefined ? undefined : Number(options.until / NANOS_IN_MS);
   let stopped = options.stopped === undefined ? undefined : false;
   const stop = (): void => {
     stopped = true;
@@ -35,7 +39,8 @@ export async function* readLogBlocks(options: BlockOptions): AsyncGenerator<Buff
   options.stopped?.then(stop, stop);
   try {
     for (;;) {
-      const last = stopped;
+      const left = until === undefined ? POLL_MS : until - Date.now();
+      const last = stopped || left < 0;
       do {
         for (let block = await cursor.next(); block !== undefined; block = await cursor.next()) {
           yield block;
@@ -44,7 +49,7 @@ export async function* readLogBlocks(options: BlockOptions): AsyncGenerator<Buff
       } while (options.follow && (await cursor.advance()));
       if (watch === undefined || last) return;
       // what stopped while we read may have written until then: look once more
-      if (!stopped) await watch.next(POLL_MS);
+      if (!stopped) await watch.next(Math.min(POLL_MS, left + 1));
       throwIfAborted(signal);
     }
   } finally {

@@ -10,7 +10,7 @@ export interface ReadLogOptions extends CallOptions {
   readonly tail?: number;
   /** Nanoseconds since the epoch, inclusive. */
   readonly since?: bigint;
-  /** Nanoseconds since the epoch, inclusive; following ends at the first later line. */
+  /** Nanoseconds since the epoch, inclusive; following ends at that time. */
   readonly until?: bigint;
   /** Wait for more. */
   readonly follow?: boolean;

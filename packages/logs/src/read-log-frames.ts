@@ -40,6 +40,7 @@ export async function* readLogFrames(options: ReadFramesOptions): AsyncGenerator
     streams: streamsOf(options),
     follow: options.follow ?? false,
     stopped: options.stopped,
+    until: options.until,
     signal: options.signal,
   })) {
     writer.begin(block.length);

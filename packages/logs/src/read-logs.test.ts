@@ -181,3 +181,10 @@ test('frames: a line each when following, raw for a terminal', async () => {
   for await (const chunk of readLogFrames({ path, multiplexed: false })) raw.push(chunk);
   assert.equal(Buffer.concat(raw).toString(), 'stdout 0\nstdout 1\nstdout 2\nstderr 0\nstderr 1\n');
 });
+
+test('following ends at `until`, also when nothing more is written', async () => {
+  writeFileSync(path, asLog(lines(3)));
+  const until = BigInt(Date.now() + 50) * 1_000_000n;
+  assert.equal((await collect({ follow: true, until })).stdout, 'stdout 0\nstdout 1\nstdout 2\n');
+  assert.ok(BigInt(Date.now()) * 1_000_000n >= until);
+});

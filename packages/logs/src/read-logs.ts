@@ -23,6 +23,7 @@ export async function* readLogs(options: ReadLogOptions): AsyncGenerator<LogEntr
     streams: streamsOf(options),
     follow: options.follow ?? false,
     stopped: options.stopped,
+    until: options.until,
     signal: options.signal,
   })) {
     for (let start = 0; start < block.length; ) {
