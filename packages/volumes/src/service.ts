@@ -5,6 +5,7 @@ import { diskUsage } from '@berth/linux';
 import type { State } from '@berth/state';
 import { createLocalDriver } from './drivers/local.ts';
 import { checkVolumeName } from './name.ts';
+import { createPluginLister } from './plugins/list-plugin-volumes.ts';
 import type { VolumePlugins } from './plugins/volume-plugins.ts';
 import { type StoredVolume, VolumeStore } from './store.ts';
 import type { VolumeDriver, VolumeRecord, VolumeService } from './volume-driver.ts';
@@ -40,6 +41,7 @@ export function createVolumeService({ state, root, plugins = NO_PLUGINS, emit }:
   const store = new VolumeStore(state);
   const lock = new KeyedLock();
   const filling = new KeyedLock();
+  const listPlugins = createPluginLister(plugins);
   const local = createLocalDriver({ root, optionsOf: (name) => store.get(name)?.options ?? {} });
   const driverOf = async ({ driver }: Pick<VolumeRecord, 'driver'>): Promise<VolumeDriver> =>
     driver === local.name ? local : await plugins.get(driver);
@@ -54,8 +56,16 @@ export function createVolumeService({ state, root, plugins = NO_PLUGINS, emit }:
     emit('volume', 'destroy', volume.name, { driver: volume.driver });
   };
 
+  /** A volume that only a plugin knows of is one of ours from now on. */
+  const adopt = async (name: string): Promise<void> => {
+    if (store.get(name) !== undefined) return;
+    const found = (await listPlugins()).volumes.find((volume) => volume.name === name);
+    if (found !== undefined && store.get(name) === undefined) store.put(found);
+  };
+
   const remove = async (name: string, force = false): Promise<void> => {
     using _held = await lock.acquire(name);
+    await adopt(name);
     const volume = store.get(name);
     if (!volume) {
       if (force) return;
@@ -146,6 +156,7 @@ export function createVolumeService({ state, root, plugins = NO_PLUGINS, emit }:
       return volume;
     },
     async inspect(name) {
+      await adopt(name);
       const volume = get(name);
       const found = await (await driverOf(volume)).find?.(name);
       if (found === undefined) return volume;
@@ -154,6 +165,12 @@ export function createVolumeService({ state, root, plugins = NO_PLUGINS, emit }:
     },
     drivers: () => [local.name, ...plugins.active()],
     list: () => store.list().filter(({ removing }) => removing !== true),
+    async listAll() {
+      const { volumes, warnings } = await listPlugins();
+      const own = store.list().filter(({ removing }) => removing !== true);
+      const names = new Set(store.list().map(({ name }) => name));
+      return { volumes: [...own, ...volumes.filter(({ name }) => !names.has(name))], warnings };
+    },
     users: (name) => store.users(name),
     reference(name, containerId) {
       state.transaction(() => {

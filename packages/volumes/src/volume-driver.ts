@@ -18,6 +18,8 @@ export interface VolumeDriver {
   mount(name: string, consumer: string, call?: CallOptions): Promise<string>;
   unmount(name: string, consumer: string): Promise<void>;
   list(): Promise<readonly string[]>;
+  /** The same with what else is known of them; only drivers that others use too have this. */
+  listFound?(): Promise<readonly ListedVolume[]>;
   /** Undoes mounts that no consumer of this process has: those of a former one. */
   unmountUnused?(): Promise<void>;
   remove(name: string): Promise<void>;
@@ -28,6 +30,10 @@ export interface FoundVolume {
   readonly mountpoint: string;
   readonly status?: Readonly<Record<string, unknown>>;
   readonly createdAt?: Date;
+}
+
+export interface ListedVolume extends FoundVolume {
+  readonly name: string;
 }
 
 export interface VolumeRecord {
@@ -56,6 +62,8 @@ export interface VolumeService {
   /** The same with what its driver says of it now. */
   inspect(name: string): Promise<VolumeRecord & { readonly status?: Readonly<Record<string, unknown>> }>;
   list(): readonly VolumeRecord[];
+  /** With those that plugins have besides, whoever made them; takes two seconds at most. Never throws. */
+  listAll(): Promise<{ readonly volumes: readonly VolumeRecord[]; readonly warnings: readonly string[] }>;
   /** Names of drivers in use, `local` among them. */
   drivers(): readonly string[];
   /** IDs of containers that refer to the volume, running or not. */

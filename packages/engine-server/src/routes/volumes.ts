@@ -35,8 +35,11 @@ function matchVolume(services: EngineServices, filters: Filters): (volume: Volum
 
 const list = handle('VolumeList', async ({ query, services, exchange }) => {
   const matches = matchVolume(services, query.filters ?? {});
-  const volumes = services.volumes.list().filter(matches);
-  await exchange.reply.json(200, { Volumes: volumes.map(renderVolume), Warnings: null });
+  const { volumes, warnings } = await services.volumes.listAll();
+  await exchange.reply.json(200, {
+    Volumes: volumes.filter(matches).map(renderVolume),
+    Warnings: warnings.length > 0 ? [...warnings] : null,
+  });
 });
 
 const create = handle('VolumeCreate', async ({ body, services, exchange }) => {

@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import { dataLoss, internal, isKind, KeyedLock, notFound } from '@berth/base';
-import type { FoundVolume, VolumeDriver } from '../volume-driver.ts';
+import type { FoundVolume, ListedVolume, VolumeDriver } from '../volume-driver.ts';
 import type { PluginClient } from './plugin-client.ts';
 
 /** Milliseconds, as dockerd allows. */
@@ -49,6 +49,16 @@ export async function createPluginDriver(name: string, client: PluginClient): Pr
     };
   };
 
+  const listFound = async (): Promise<readonly ListedVolume[]> => {
+    const { Volumes } = await call('List', {}, SHORT);
+    if (!Array.isArray(Volumes)) return [];
+    return Volumes.flatMap((volume: Answer | null) =>
+      typeof volume?.['Name'] === 'string' && volume['Name'] !== ''
+        ? [{ name: volume['Name'], mountpoint: pathIn('List', volume) }]
+        : [],
+    );
+  };
+
   return {
     name,
     scope: await scopeOf(client),
@@ -80,11 +90,8 @@ export async function createPluginDriver(name: string, client: PluginClient): Pr
       await call('Unmount', { Name: volume, ID: consumer }, LONG);
     },
 
-    async list() {
-      const { Volumes } = await call('List', {}, SHORT);
-      if (!Array.isArray(Volumes)) return [];
-      return Volumes.map((volume: Answer | null) => volume?.['Name']).filter((found) => typeof found === 'string');
-    },
+    list: async () => (await listFound()).map((found) => found.name),
+    listFound,
 
     async remove(volume) {
       await call('Remove', { Name: volume }, LONG);

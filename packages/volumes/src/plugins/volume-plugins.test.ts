@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -65,6 +65,13 @@ class DirectoryPlugin {
         if (users.size > 0) return { Err: 'volume is mounted' };
         rmSync(path, { recursive: true, force: true });
         return {};
+      case 'VolumeDriver.List':
+        return {
+          Volumes: (existsSync(this.#root) ? readdirSync(this.#root) : []).map((found) => ({
+            Name: found,
+            Mountpoint: join(this.#root, found),
+          })),
+        };
       default:
         return { Err: `what is ${method}?` };
     }
@@ -156,6 +163,50 @@ test('a volume the plugin has already is taken as it is', async () => {
   });
   assert.match((await other.create({ name: 'data', driver: 'dirs' })).mountpoint, /elsewhere\/data$/);
   assert.equal(t.plugin.calls.filter(({ method }) => method === 'VolumeDriver.Create').length, 1);
+});
+
+test('volumes that only the plugin knows of are listed, inspected and removed', async () => {
+  await using t = await setUp();
+  await t.service.create({ name: 'data', driver: 'dirs' });
+  await t.service.create({ name: 'own' });
+  using state = openState(':memory:');
+  const other = createVolumeService({
+    state,
+    root: '/nonexistent',
+    plugins: createVolumePlugins({ directories: { sockets: t.directory, specs: [] } }),
+    emit: () => undefined,
+  });
+  const { volumes, warnings } = await other.listAll();
+  assert.deepEqual(
+    volumes.map(({ name, driver, scope, createdAt }) => [name, driver, scope, createdAt.toISOString()]),
+    [['data', 'dirs', 'global', '0001-01-01T00:00:00.000Z']],
+  );
+  assert.match(volumes[0]?.mountpoint ?? '', /elsewhere\/data$/);
+  assert.deepEqual(warnings, []);
+  assert.deepEqual((await t.service.listAll()).volumes.map(({ name }) => name).sort(), ['data', 'own']);
+  assert.deepEqual((await other.inspect('data')).status, { colour: 'red' });
+  await other.remove('data');
+  assert.deepEqual((await other.listAll()).volumes, []);
+  await assert.rejects(other.remove('data'), /get data: no such volume/);
+});
+
+test('a plugin that does not list, or never answers, is a warning', async () => {
+  await using t = await setUp();
+  await t.service.create({ name: 'data', driver: 'dirs' });
+  t.plugin.lies.set('VolumeDriver.List', (_, response) => void response.end('{"Err":"not today"}'));
+  const refused = await t.service.listAll();
+  assert.deepEqual(
+    refused.volumes.map(({ name }) => name),
+    ['data'],
+  );
+  assert.match(refused.warnings.join(), /not today/);
+  t.plugin.lies.set('VolumeDriver.List', () => undefined);
+  const silent = await t.service.listAll();
+  assert.deepEqual(
+    silent.volumes.map(({ name }) => name),
+    ['data'],
+  );
+  assert.match(silent.warnings.join(), /did not answer within 2 seconds/);
 });
 
 test('the next daemon finds the plugin again and mounts by the same IDs', async () => {
