@@ -60,8 +60,8 @@ function ownerOfNetwork(store: ContainerStore, container: Container): Container 
 
 /** The links of the default bridge whose containers are still there. */
 export function linksOf(store: ContainerStore, { record }: Container): readonly Link[] {
-  if (!hasLegacyLinks(record.host)) return [];
-  return (record.host.links ?? []).flatMap((text) => {
+  if (!record.host.links?.length || !hasLegacyLinks(record.host)) return [];
+  return record.host.links.flatMap((text) => {
     const { container, alias } = parseLink(text);
     const target = store.find(container);
     return target ? [{ target, alias }] : [];
@@ -73,13 +73,15 @@ export function describeLinks(store: ContainerStore, container: Container): read
   return linksOf(store, container).map(({ target, alias }) => `/${target.name}:/${container.name}/${alias}`);
 }
 
-/** The names others gave a container by linking to it: `/other/alias`. */
-export function linkNames(store: ContainerStore, container: Container): readonly string[] {
-  return store.list().flatMap((other) =>
-    linksOf(store, other)
-      .filter(({ target }) => target === container)
-      .map(({ alias }) => `/${other.name}/${alias}`),
-  );
+/** The names that containers have by others' links to them, by container ID: `/other/alias`. */
+export function linkNames(store: ContainerStore): ReadonlyMap<string, readonly string[]> {
+  const names = new Map<string, string[]>();
+  for (const other of store.list())
+    for (const { target, alias } of linksOf(store, other)) {
+      const known = names.get(target.id) ?? [];
+      names.set(target.id, [...known, `/${other.name}/${alias}`]);
+    }
+  return names;
 }
 
 /** `rm --link parent/alias`: the link goes, both containers stay. */

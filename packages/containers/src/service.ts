@@ -95,8 +95,8 @@ export interface ContainerService {
   resizeExec(id: string, size: { readonly width: number; readonly height: number }): Promise<void>;
   /** Links of the default bridge as inspect shows them, `/target:/this/alias`. */
   links(name: string): readonly string[];
-  /** Names that others gave the container by linking to it, `/other/alias`. */
-  linkNames(name: string): readonly string[];
+  /** Names that containers have by others' links to them, `/other/alias`, by container ID. */
+  linkNames(): ReadonlyMap<string, readonly string[]>;
   /** `name` is `parent/alias`: the link goes, both containers stay. */
   removeLink(name: string): Promise<void>;
   /** IDs of containers made from an image. */
@@ -162,7 +162,7 @@ export function createContainerService(input: ContainerServiceInput): ContainerS
           ),
         ),
     links: (name) => describeLinks(deps.store, deps.store.get(name)),
-    linkNames: (name) => linkNames(deps.store, deps.store.get(name)),
+    linkNames: () => linkNames(deps.store),
     removeLink: async (name) => removeLink(deps.store, name),
     restore: () => restore(deps),
     shutdown: (options) => shutdown(deps, stopping, options),

@@ -155,17 +155,24 @@ function mountpointOf(services: EngineServices, name: string): string {
   return services.volumes.list().find((v) => v.name === name)?.mountpoint ?? '';
 }
 
+/** What is the same for a whole list, and what this container alone takes. */
+export interface ListedWith {
+  readonly now: Date;
+  /** As the container service gives them. */
+  readonly linkNames: ReadonlyMap<string, readonly string[]>;
+  readonly sizes?: Sizes | undefined;
+}
+
 export function renderSummary(
   services: EngineServices,
   container: Container,
-  now: Date,
-  sizes?: Sizes,
+  { now, linkNames, sizes }: ListedWith,
 ): ContainerSummary {
   const { record } = container;
   const endpoints = services.networks.endpointsOf(container.id);
   return {
     Id: record.id,
-    Names: [`/${record.name}`, ...services.containers.linkNames(record.id)],
+    Names: [`/${record.name}`, ...(linkNames.get(record.id) ?? [])],
     Image: record.settings.image,
     ImageID: record.image.id,
     Command: commandText(commandOf(record.settings)),

@@ -46,9 +46,11 @@ const list = handle('ContainerList', async ({ query, services, exchange, version
     query.all || filters['status'] !== undefined || (query.limit ?? 0) > 0 || filters['exited'] !== undefined;
   const chosen = wanted.filter((c) => (showsAll || c.isRunning || c.is('restarting')) && matching(c));
   const limited = query.limit && query.limit > 0 ? chosen.slice(0, query.limit) : chosen;
-  const now = services.clock.now();
+  const shared = { now: services.clock.now(), linkNames: services.containers.linkNames() };
   const rows = await Promise.all(
-    limited.map(async (c) => renderSummary(services, c, now, query.size ? await sizesOf(services, c) : undefined)),
+    limited.map(async (c) =>
+      renderSummary(services, c, { ...shared, sizes: query.size ? await sizesOf(services, c) : undefined }),
+    ),
   );
   await exchange.reply.json(
     200,

@@ -101,9 +101,11 @@ async function imagesWithUse(services: EngineServices, signal: AbortSignal): Pro
 }
 
 async function containersWithSizes(services: EngineServices): Promise<unknown[]> {
-  const now = services.clock.now();
+  const shared = { now: services.clock.now(), linkNames: services.containers.linkNames() };
   return await Promise.all(
-    services.containers.list().map(async (c) => renderSummary(services, c, now, await services.containers.sizes(c.id))),
+    services.containers
+      .list()
+      .map(async (c) => renderSummary(services, c, { ...shared, sizes: await services.containers.sizes(c.id) })),
   );
 }
 
