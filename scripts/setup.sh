@@ -26,7 +26,7 @@ say() { printf 'setup: %s\n' "$*"; }
 fail() { printf 'setup: %s\n' "$*" >&2; exit 1; }
 have() { command -v "$1" >/dev/null 2>&1; }
 
-# ---- Debian packages: "package|program, file or library that shows it is there|what it is for", one a line
+# ---- Debian packages: "package|program, file, library or Python module that shows it is there|what it is for", one a line
 
 run_packages='libatomic1|lib:libatomic.so.1|Node 26 is linked with it
 conmon|conmon|holds the terminal, log and exit status of a container
@@ -46,12 +46,15 @@ e2fsprogs|mkfs.ext4|scratch file systems of tests and benchmark'
 test_packages='skopeo|skopeo|tests: a second opinion on images and registries
 umoci|umoci|tests: a second opinion on image layouts
 debootstrap|debootstrap|tests: a Debian image without an image registry
-openssl|openssl|tests: certificates for TLS'
+openssl|openssl|tests: certificates for TLS
+python3|python3|tests: sockets that Node has not, docker-py
+python3-venv|py:ensurepip|tests: a place for docker-py'
 
 missing_of() {
   printf '%s\n' "$1" | while IFS='|' read -r package probe why; do
     case $probe in
       lib:*) ldconfig -p | grep -q "${probe#lib:}" || printf '%s|%s\n' "$package" "$why" ;;
+      py:*) python3 -c "import ${probe#py:}" 2>/dev/null || printf '%s|%s\n' "$package" "$why" ;;
       /*) [ -e "$probe" ] || printf '%s|%s\n' "$package" "$why" ;;
       *) have "$probe" || printf '%s|%s\n' "$package" "$why" ;;
     esac
