@@ -126,6 +126,7 @@ describe('the default bridge', () => {
       await refused(['rm', '--link', 'front'], /Conflict, cannot remove the default link name of the container/);
       await daemon.ok(['rm', '--link', 'front/my-db']);
       assert.equal(await daemon.ok(['inspect', '-f', '{{json .HostConfig.Links}}', 'front']), 'null');
+      assert.doesNotMatch(await inside('front', 'cat /etc/hosts'), /my-db/);
       await remove('other');
       await daemon.ok(['restart', '-t', '0', 'front']);
     } finally {

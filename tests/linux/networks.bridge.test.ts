@@ -4,8 +4,8 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { randomId } from '@berth/base';
-import { ipAddresses, ipRoutes } from '@berth/linux';
-import { createHostTools } from '@berth/networks';
+import { ipAddresses, ipRoutes, runCommand } from '@berth/linux';
+import { type ConnectInput, createHostTools } from '@berth/networks';
 import { eventually } from '../harness/index.ts';
 import { askUdp, isSilent, outside, rig, say, tcpServer, udpSocket } from './networks.fixture.ts';
 
@@ -54,6 +54,41 @@ describe('the default bridge', () => {
     await using _server = await tcpServer(b.netns, 80);
     assert.ok(await isSilent(a.netns, b.ip, 80));
     assert.equal(await say(undefined, b.ip, 80), `from ${r.net}.1`);
+  });
+
+  it('lets linked containers through with icc off: to exposed ports, one way, while the link is there', async () => {
+    await using r = await rig({ bridge: { icc: false } });
+    const exposed = [{ port: 80, protocol: 'tcp' }] as const;
+    const join = async (input: ConnectInput) => {
+      const id = randomId();
+      const { netnsPath = '' } = await r.service.openSandbox(id, { mode: 'private', network: 'bridge' });
+      const { ipv4 = '' } = await r.service.connect(id, 'bridge', input);
+      return { id, netns: netnsPath, ip: ipv4.split('/')[0] ?? '' };
+    };
+    const db = await join({ exposed });
+    const web = await join({ links: [{ containerId: db.id, alias: 'db' }], exposed });
+    const other = await join({});
+    await using _db = await tcpServer(db.netns, 80);
+    await using _more = await tcpServer(db.netns, 81);
+    await using _web = await tcpServer(web.netns, 80);
+    const silent = await Promise.all([
+      isSilent(web.netns, db.ip, 81),
+      isSilent(db.netns, web.ip, 80),
+      isSilent(other.netns, db.ip, 80),
+    ]);
+    assert.deepEqual(silent, [true, true, true]);
+    assert.equal(await say(web.netns, db.ip, 80), `from ${web.ip}`);
+
+    const next = r.restart();
+    await next.restore(new Set([db.id, web.id, other.id]));
+    assert.equal(await say(web.netns, db.ip, 80), `from ${web.ip}`, 'after a restart of the daemon');
+    await next.relink(web.id, []);
+    assert.ok(await isSilent(web.netns, db.ip, 80), 'the link is gone');
+    await next.relink(web.id, [{ containerId: db.id, alias: 'db' }]);
+    assert.equal(await say(web.netns, db.ip, 80), `from ${web.ip}`);
+    assert.match(await nftSet(r.instance, 'links'), new RegExp(`${web.ip} . ${db.ip} . tcp . 80`));
+    await next.closeSandbox(db.id);
+    await eventually('no way is left', async () => !/elements/.test(await nftSet(r.instance, 'links')));
   });
 
   it('does not give an address back at once', async () => {
@@ -324,3 +359,8 @@ describe('user-defined networks', () => {
     assert.match(await say(undefined, '::1', published[0]?.hostPort ?? 0), /^from fd/);
   });
 });
+
+async function nftSet(instance: string, set: string): Promise<string> {
+  const { stdout } = await runCommand('nft', ['list', 'set', 'inet', `berth_${instance}`, set]);
+  return stdout;
+}

@@ -1,4 +1,4 @@
-import { conflict, internal, invalid, messageOf, notFound } from '@berth/base';
+import { conflict, invalid, messageOf } from '@berth/base';
 import type { ConnectInput } from '@berth/networks';
 import type { Container } from './container.ts';
 import type { ContainerDeps } from './deps.ts';
@@ -82,22 +82,6 @@ export function linkNames(store: ContainerStore): ReadonlyMap<string, readonly s
       names.set(target.id, [...known, `/${other.name}/${alias}`]);
     }
   return names;
-}
-
-/** `rm --link parent/alias`: the link goes, both containers stay. */
-export function removeLink(store: ContainerStore, name: string): void {
-  const [, parentName = '', alias = ''] = /^\/?([^/]+)(?:\/(.*))?$/.exec(name) ?? [];
-  const path = `/${parentName}${alias === '' ? '' : `/${alias}`}`;
-  if (alias === '') {
-    store.get(name);
-    throw internal('Conflict, cannot remove the default link name of the container');
-  }
-  const parent = store.find(parentName);
-  if (!parent) throw internal(`Cannot get parent /${parentName} for link name ${path}`);
-  const links = parent.record.host.links ?? [];
-  const kept = links.filter((text) => parseLink(text).alias !== alias);
-  if (!hasLegacyLinks(parent.record.host) || kept.length === links.length) throw notFound(`No such container: ${name}`);
-  store.setRecord(parent, { host: { ...parent.record.host, links: kept } });
 }
 
 /** At start: whom the names stand for on the default bridge, where only a running container has an address. */

@@ -86,6 +86,7 @@ export function connectInput(
     dnsNames: dnsNames(container),
     aliases: settings.aliases ?? [],
     ...(links.length > 0 ? { links } : {}),
+    ...(onBridge ? { exposed: exposedPorts(container) } : {}),
     ...(settings.ipamConfig?.ipv4Address ? { ipv4: settings.ipamConfig.ipv4Address } : {}),
     ...(settings.ipamConfig?.ipv6Address ? { ipv6: settings.ipamConfig.ipv6Address } : {}),
     ...(mac ? { macAddress: mac } : {}),
@@ -98,6 +99,11 @@ export function connectInput(
 /** What other containers of a user-defined network may call this one, besides its aliases there. */
 export function dnsNames({ id, name, record }: Container): readonly string[] {
   return [...new Set([name, shortId(id), record.settings.hostname])].filter((each) => each !== '');
+}
+
+/** For those that are linked to it. */
+function exposedPorts({ record: { settings, host } }: Container): NonNullable<ConnectInput['exposed']> {
+  return [...new Set([...Object.keys(settings.exposedPorts), ...Object.keys(host.portBindings ?? {})])].map(parsePort);
 }
 
 /** -p bindings, and with -P every exposed port that has none. */

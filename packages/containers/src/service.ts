@@ -24,12 +24,13 @@ import {
 import { watchExit } from './exit.ts';
 import { exportContainer } from './export.ts';
 import { kill } from './kill.ts';
-import { describeLinks, linkNames, removeLink } from './links.ts';
+import { describeLinks, linkNames } from './links.ts';
 import { type LogRequest, logs, type OpenedLogs } from './logs.ts';
 import { connectNetwork, disconnectNetwork } from './network-connect.ts';
 import { pause, unpause } from './pause.ts';
 import { prune } from './prune.ts';
 import { type RemoveContainerOptions, remove } from './remove.ts';
+import { removeLink } from './remove-link.ts';
 import { rename } from './rename.ts';
 import { resize } from './resize.ts';
 import { restart } from './restart.ts';
@@ -163,7 +164,7 @@ export function createContainerService(input: ContainerServiceInput): ContainerS
         ),
     links: (name) => describeLinks(deps.store, deps.store.get(name)),
     linkNames: () => linkNames(deps.store),
-    removeLink: async (name) => removeLink(deps.store, name),
+    removeLink: (name) => removeLink(deps, name),
     restore: () => restore(deps),
     shutdown: (options) => shutdown(deps, stopping, options),
   };

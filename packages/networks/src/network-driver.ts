@@ -85,6 +85,11 @@ export interface PortBinding {
   readonly hostPortEnd?: number;
 }
 
+export interface ExposedPort {
+  readonly port: number;
+  readonly protocol: 'tcp' | 'udp' | 'sctp';
+}
+
 export interface PublishedPort {
   readonly containerPort: number;
   readonly protocol: 'tcp' | 'udp' | 'sctp';
@@ -116,5 +121,7 @@ export interface EndpointRecord {
   readonly hostInterface?: string;
   readonly gatewayPriority?: number;
   readonly links?: readonly { readonly containerId: string; readonly alias: string }[];
+  /** Ports that containers linked to this one reach where a default bridge keeps its containers apart. */
+  readonly exposed?: readonly ExposedPort[];
   readonly driverOptions?: Readonly<Record<string, string>>;
 }

@@ -1,5 +1,5 @@
 import type { CallOptions } from '@berth/base';
-import type { EndpointRecord, IpamPool, NetworkRecord, PortBinding } from './network-driver.ts';
+import type { EndpointRecord, ExposedPort, IpamPool, NetworkRecord, PortBinding } from './network-driver.ts';
 
 /**
  * Networks and the connection of containers to them. A *sandbox* is a container's network namespace with its
@@ -31,6 +31,8 @@ export interface NetworkService {
   disconnect(containerId: string, nameOrId: string, options?: { readonly force?: boolean }): Promise<void>;
   /** A container has other names now: user-defined networks answer to these and no longer to the old ones. */
   rename(containerId: string, dnsNames: readonly string[]): Promise<void>;
+  /** A container on the default bridge is linked to these now, and to no others. */
+  relink(containerId: string, links: NonNullable<ConnectInput['links']>): Promise<void>;
   /** Publishes on the endpoint that carries the container's default route; `conflict` when a host port is taken (docker's text). */
   publish(containerId: string, ports: readonly PortBinding[]): Promise<EndpointRecord>;
   /** The container's /etc/hosts: localhost, extra hosts, links on the default bridge, then its own names. */
@@ -108,6 +110,8 @@ export interface ConnectInput {
   /** Names this container answers to on user-defined networks: container name, ID prefix, hostname. */
   readonly dnsNames?: readonly string[];
   readonly links?: readonly { readonly containerId: string; readonly alias: string }[];
+  /** For those that are linked to this container. */
+  readonly exposed?: readonly ExposedPort[];
   readonly gatewayPriority?: number;
   readonly driverOptions?: Readonly<Record<string, string>>;
 }

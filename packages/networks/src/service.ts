@@ -10,6 +10,7 @@ import { connect } from './verbs/connect.ts';
 import { createNetwork } from './verbs/create.ts';
 import { disconnect } from './verbs/disconnect.ts';
 import { getNetwork } from './verbs/get.ts';
+import { relink } from './verbs/relink.ts';
 import { pruneNetworks, removeNetwork } from './verbs/remove.ts';
 import { rename } from './verbs/rename.ts';
 import { restore } from './verbs/restore.ts';
@@ -36,6 +37,7 @@ export function createNetworkService(options: NetworkServiceOptions): NetworkSer
     connect: (containerId, nameOrId, input, call) => connect(context, containerId, nameOrId, input, call),
     disconnect: (containerId, nameOrId) => disconnect(context, containerId, nameOrId),
     rename: (containerId, dnsNames) => rename(context, containerId, dnsNames),
+    relink: (containerId, links) => relink(context, containerId, links),
     publish: (containerId, ports) => publish(context, containerId, ports),
     hostsFile: (containerId, names) => hostsFile(context, containerId, names),
     restore: (live) => restore(context, live),

@@ -97,6 +97,11 @@ function trustedOf(value: string): readonly string[] {
     .map((name) => interfaceName(name, 15, 'trusted host interface'));
 }
 
+/** Whether containers of a default bridge reach only those they are linked to. */
+export function keepsApart(network: Pick<NetworkRecord, 'id' | 'driver' | 'predefined' | 'options'>): boolean {
+  return network.driver === 'bridge' && network.predefined && !bridgeSettings(network).icc;
+}
+
 /** Throws `invalid`. */
 export function bridgeSettings(network: Pick<NetworkRecord, 'id' | 'options'>): BridgeSettings {
   const { options } = network;

@@ -6,7 +6,7 @@ import type { HostTools } from '../host-tools.ts';
 import { macFor } from '../ipam/mac.ts';
 import type { EndpointRecord, NetworkDriver, NetworkRecord } from '../network-driver.ts';
 import type { PreparedLink } from '../sandbox/sandbox-record.ts';
-import { type BridgeSettings, bridgeSettings } from './bridge-settings.ts';
+import { type BridgeSettings, bridgeSettings, keepsApart } from './bridge-settings.ts';
 import { configureInside, routeLines } from './inside.ts';
 
 export interface BridgeDriverOptions {
@@ -170,6 +170,13 @@ async function bridgeSysctls(
     [`net/ipv4/conf/${bridge}/route_localnet`]: '1',
     [`net/ipv6/conf/${bridge}/${network.enableIPv6 ? 'accept_ra' : 'disable_ipv6'}`]: network.enableIPv6 ? '0' : '1',
   };
+  if (keepsApart(network)) {
+    // Ports of the bridge that are kept apart hear no questions for each other's addresses. The host answers in their
+    // place and at once, so that what linked containers say goes by its rules; nor does it point out the direct way.
+    settings[`net/ipv4/conf/${bridge}/proxy_arp_pvlan`] = '1';
+    settings[`net/ipv4/conf/${bridge}/send_redirects`] = '0';
+    settings[`net/ipv4/neigh/${bridge}/proxy_delay`] = '0';
+  }
   if (network.enableIPv6 && forwardIpv6) {
     settings['net/ipv6/conf/default/forwarding'] = '1';
     settings['net/ipv6/conf/all/forwarding'] = '1';

@@ -1,5 +1,6 @@
 import { setInterval } from 'node:timers';
 import type { NetworkContext } from '../context.ts';
+import { linkElements } from './links.ts';
 import { type Element, networkElements, portElements } from './ruleset.ts';
 
 /** How long a foreign flush of the ruleset goes unnoticed; a look costs a few microseconds. */
@@ -7,8 +8,10 @@ const LOOK_EVERY_MS = 1000;
 
 /** All the instance's table holds, by the records. */
 export function allElements({ store }: Pick<NetworkContext, 'store'>): readonly Element[] {
+  const bridges = store.networks().filter(({ driver }) => driver === 'bridge');
   return [
-    ...store.networks().flatMap((network) => (network.driver === 'bridge' ? networkElements(network) : [])),
+    ...bridges.flatMap(networkElements),
+    ...bridges.flatMap((network) => linkElements(network, store.endpointsOn(network.id))),
     ...store.endpoints().flatMap(portElements),
   ];
 }

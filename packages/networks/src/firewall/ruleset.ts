@@ -29,6 +29,7 @@ table inet ${table} {
   set bridges { type ifname; }
   set same { type ifname . ifname; }
   set internal { type ifname; }
+  set links { type ipv4_addr . ipv4_addr . inet_proto . inet_service; }
   set own4 { type ipv4_addr; flags interval; }
   set own6 { type ipv6_addr; flags interval; }
   set masq4 { type ipv4_addr; flags interval; }
@@ -66,6 +67,7 @@ table inet ${table} {
     type filter hook forward priority filter; policy accept;
     ct state established,related accept
     iifname . oifname @same accept
+    iifname @bridges oifname @bridges ip saddr . ip daddr . meta l4proto . th dport @links accept
     iifname @internal drop
     oifname @bridges ct status dnat accept
     iifname . oifname @trusted ip daddr . meta l4proto . th dport @direct4 accept

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { conflict, EngineError, errnoOf, invalid, kindOf, messageOf, notFound } from '@berth/base';
 import type { NetworkContext } from '../context.ts';
 import { bridgeSettings } from '../drivers/bridge-settings.ts';
-import { portElements } from '../firewall/ruleset.ts';
+import { type Element, portElements } from '../firewall/ruleset.ts';
 import { parseIp } from '../ipam/cidr.ts';
 import type { EndpointRecord, PortBinding, PublishedPort } from '../network-driver.ts';
 import { gatewayEndpoint } from '../sandbox/gateway.ts';
@@ -121,11 +121,16 @@ export async function unpublish(context: NetworkContext, endpoint: EndpointRecor
  * Withdraws the ports of an endpoint whose record is gone. The turn is taken now, so that a later `publish` of the same
  * port waits for it; the promise, which never rejects, is for those who have to see the ports closed.
  */
-export function unpublishLater(context: NetworkContext, endpoint: EndpointRecord): Promise<void> {
+export function unpublishLater(
+  context: NetworkContext,
+  endpoint: EndpointRecord,
+  links: readonly Element[] = [],
+): Promise<void> {
   const isPublished = endpoint.published.length > 0;
   const turn = isPublished ? context.locks.acquire(LOCK) : undefined;
   return context.background.run('withdrawing published ports', async () => {
     using _ports = await turn;
+    await context.firewall.remove(links);
     if (isPublished) await withdraw(context, endpoint);
     // Last: a connection that came in until now would be translated to a container that is no more, and hang.
     forgetConnections(context, endpoint);

@@ -1,5 +1,8 @@
 import { join } from 'node:path';
 import type { NetworkContext } from '../context.ts';
+import { linkElementsOf } from '../firewall/links.ts';
+import type { Element } from '../firewall/ruleset.ts';
+import type { EndpointRecord } from '../network-driver.ts';
 import { unpublishLater } from '../ports/publish.ts';
 
 export async function closeSandbox(context: NetworkContext, containerId: string): Promise<void> {
@@ -17,6 +20,7 @@ export function closeHeld(context: NetworkContext, containerId: string): readonl
   const record = store.sandbox(containerId);
   const endpoints = store.endpointsOf(containerId);
   if (!record && endpoints.length === 0) return [];
+  const links = new Map(endpoints.map((endpoint) => [endpoint.id, linksThrough(context, endpoint)]));
   store.state.transaction(() => {
     for (const endpoint of endpoints) {
       allocator.release(endpoint.id);
@@ -26,7 +30,10 @@ export function closeHeld(context: NetworkContext, containerId: string): readonl
     store.deleteSandbox(containerId);
   });
   names.stop(containerId);
-  const withdrawn = endpoints.map((endpoint) => ({ endpoint, done: unpublishLater(context, endpoint) }));
+  const withdrawn = endpoints.map((endpoint) => ({
+    endpoint,
+    done: unpublishLater(context, endpoint, links.get(endpoint.id)),
+  }));
   const { netns } = record ?? {};
   if (netns !== undefined)
     void context.background.run('removing a network namespace', () =>
@@ -34,6 +41,11 @@ export function closeHeld(context: NetworkContext, containerId: string): readonl
     );
   for (const endpoint of endpoints) emitDisconnect(context, endpoint.networkId, containerId);
   return withdrawn.flatMap(({ endpoint, done }) => (endpoint.published.length > 0 ? [done] : []));
+}
+
+function linksThrough(context: NetworkContext, endpoint: EndpointRecord): readonly Element[] {
+  const network = context.store.network(endpoint.networkId);
+  return network ? linkElementsOf(context, network, endpoint) : [];
 }
 
 export function emitDisconnect({ store, emit }: NetworkContext, networkId: string, containerId: string): void {

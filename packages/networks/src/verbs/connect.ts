@@ -1,8 +1,9 @@
 import { type CallOptions, conflict, forbidden, invalid, isKind, notFound, randomId } from '@berth/base';
 import { defaultNetwork, type NetworkContext } from '../context.ts';
 import { NAME_SERVER_ADDRESS } from '../dns/name-server.ts';
-import { bridgeSettings } from '../drivers/bridge-settings.ts';
+import { bridgeSettings, keepsApart } from '../drivers/bridge-settings.ts';
 import { ENDPOINT_OPTIONS } from '../drivers/inside.ts';
+import { linkElementsOf } from '../firewall/links.ts';
 import { parseIp } from '../ipam/cidr.ts';
 import { macFor, parseMac } from '../ipam/mac.ts';
 import type { EndpointRecord, NetworkRecord } from '../network-driver.ts';
@@ -28,6 +29,7 @@ export async function connect(
   const endpoint = await record(context, sandbox, network, input, prepared);
   try {
     await attach(context, sandbox, network, endpoint, prepared);
+    await context.firewall.add(linkElementsOf(context, network, endpoint));
     await startNames(context, containerId);
     await movePorts(context, containerId);
   } catch (error) {
@@ -180,6 +182,7 @@ function describe(
     ...(network.driver === 'bridge' ? { hostInterface: prepared?.hostInterface ?? context.newInterfaceName() } : {}),
     ...(input.gatewayPriority === undefined ? {} : { gatewayPriority: input.gatewayPriority }),
     ...(input.links === undefined ? {} : { links: input.links }),
+    ...(input.exposed === undefined || !keepsApart(network) ? {} : { exposed: input.exposed }),
     ...(input.driverOptions === undefined ? {} : { driverOptions: input.driverOptions }),
   };
 }
@@ -233,6 +236,7 @@ async function undo(
   network: NetworkRecord,
   endpoint: EndpointRecord,
 ): Promise<void> {
+  const links = linkElementsOf(context, network, endpoint);
   context.store.state.transaction(() => {
     context.allocator.release(endpoint.id);
     context.store.deleteEndpoint(endpoint.id);
@@ -241,6 +245,7 @@ async function undo(
     .driver(network.driver)
     .detach(network, endpoint, netnsPathOf(context, sandbox))
     .catch(() => undefined);
+  await context.firewall.remove(links);
   await movePorts(context, sandbox.containerId).catch((error: unknown) =>
     context.logger.warn('ports of a container cannot be published again', { container: sandbox.containerId, error }),
   );

@@ -1,5 +1,6 @@
 import { conflict, forbidden } from '@berth/base';
 import type { NetworkContext } from '../context.ts';
+import { linkElementsOf } from '../firewall/links.ts';
 import { forgetConnections, movePorts, unpublish } from '../ports/publish.ts';
 import { emitDisconnect } from '../sandbox/close.ts';
 import { routedFamilies } from '../sandbox/gateway.ts';
@@ -19,6 +20,7 @@ export async function disconnect(context: NetworkContext, containerId: string, n
   const sandbox = store.sandbox(containerId);
   const netns = sandbox && netnsPathOf(context, sandbox);
   await unpublish(context, endpoint);
+  await context.firewall.remove(linkElementsOf(context, network, endpoint));
   await context.driver(network.driver).detach(network, endpoint, netns);
   store.state.transaction(() => {
     allocator.release(endpoint.id);
