@@ -4,6 +4,7 @@ import { describe, it } from 'node:test';
 import { randomId } from '@berth/base';
 import { ipAddresses, ipBatch, ipRoutes, runCommand } from '@berth/linux';
 import type { ConnectInput, CreateNetwork } from '@berth/networks';
+import { eventually } from '../harness/index.ts';
 import { isSilent, outside, type Rig, rig, say, tcpServer } from './networks.fixture.ts';
 
 const BRIDGE = 'com.docker.network.bridge';
@@ -284,6 +285,14 @@ describe('IPv6', () => {
     assert.ok(a.ip6.startsWith(ula) && a.ip !== '');
     await using _server = await tcpServer(b.netns, 80, '::');
     assert.equal(await say(a.netns, b.ip6, 80), `from ${a.ip6}`);
+    const ready = await eventually('a ready namespace', async () => {
+      const taken = await member(r, 'bridge');
+      return /ready-/.test(taken.netns) && taken;
+    });
+    assert.equal(await say(ready.netns, b.ip6, 80), `from ${ready.ip6}`);
+    const routes = await ipRoutes({ netns: ready.netns, family: 6 });
+    assert.equal(routes.find(({ dst }) => dst === 'default')?.gateway, ready.endpoint.gateway6);
+    await r.service.closeSandbox(ready.id);
     const next = r.restart();
     await next.restore(new Set([a.id, b.id]));
     assert.equal(next.get('bridge').ipam.length, 2);

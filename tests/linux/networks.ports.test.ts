@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { describe, it } from 'node:test';
 import { nftApply, nftTables, runCommand } from '@berth/linux';
-import { eventually } from '../harness/index.ts';
+import { eventually, freePort } from '../harness/index.ts';
 import { isSilent, outside, rig, say, tcpServer, udpSocket } from './networks.fixture.ts';
 
 describe('published ports', () => {
@@ -30,6 +30,58 @@ describe('published ports', () => {
     await r.service.disconnect(a.id, 'mid');
     assert.equal(portOf(), undefined);
     assert.ok(await isSilent(undefined, '127.0.0.1', port));
+  });
+
+  it('are those of two networks where each family has a default route of its own', async () => {
+    await using r = await rig();
+    await r.service.create({ name: 'four' });
+    await r.service.create({ name: 'six', enableIPv4: false, enableIPv6: true });
+    const a = await r.container('four');
+    await using _server = await tcpServer(a.netns, 80, '0.0.0.0');
+    await using _server6 = await tcpServer(a.netns, 80, '::');
+    const [port, other] = [await freePort(), await freePort()];
+    const tcp = { containerPort: 80, protocol: 'tcp' } as const;
+    await r.service.publish(a.id, [
+      { ...tcp, hostPort: port },
+      { ...tcp, hostPort: other, hostIp: '127.0.0.1' },
+    ]);
+    const published = () =>
+      r.service
+        .endpointsOf(a.id)
+        .flatMap((e) => e.published.map((p) => `${r.service.get(e.networkId).name} ${p.hostIp} ${p.hostPort}`))
+        .toSorted();
+    const all = (six: string) => [`four 0.0.0.0 ${port}`, `four 127.0.0.1 ${other}`, `${six} :: ${port}`].toSorted();
+    assert.deepEqual(published(), all('four'), 'a relay for IPv6');
+    await r.service.connect(a.id, 'six', {});
+    assert.deepEqual(published(), all('six'));
+    assert.match(await say(undefined, '127.0.0.1', other), /^from /);
+    // By the container's own IPv6 address: the relay's clients have IPv4 ones.
+    const gateway = r.service.get('six').ipam[0]?.gateway ?? '';
+    assert.match(await say(undefined, gateway, port), /^from fd/);
+    await r.service.disconnect(a.id, 'six');
+    assert.deepEqual(published(), all('four'));
+    assert.match(await say(undefined, '::1', port), /^from /);
+    await r.service.connect(a.id, 'six', {});
+    await r.service.disconnect(a.id, 'four');
+    assert.deepEqual(published(), [`six :: ${port}`], 'nothing leads from IPv4 to IPv6, as with dockerd');
+  });
+
+  it('that differ in the host address alone are the same when chance chooses them, and stay so', async () => {
+    await using r = await rig();
+    await r.service.create({ name: 'more' });
+    const a = await r.container('bridge');
+    const tcp = { containerPort: 80, protocol: 'tcp' } as const;
+    await r.service.publish(a.id, [
+      { ...tcp, hostIp: '127.0.0.1' },
+      { ...tcp, hostIp: '127.0.0.2' },
+      { ...tcp, hostIp: '::1' },
+    ]);
+    const ports = () => r.service.endpointsOf(a.id).flatMap((e) => e.published.map((p) => p.hostPort));
+    const before = ports();
+    assert.equal(before.length, 3);
+    assert.equal(new Set(before).size, 1);
+    await r.service.connect(a.id, 'more', { gatewayPriority: 1 });
+    assert.deepEqual(ports(), before);
   });
 
   it('are closed once the container is: who connects then is refused, and does not wait', async () => {

@@ -91,11 +91,7 @@ export function createContext(options: NetworkServiceOptions): NetworkContext {
     bridge: bridgeDriver,
     allocator,
     background,
-    defaultNetwork: () => {
-      const network = defaultNetwork(store);
-      // Ready made namespaces have IPv4 alone.
-      return network?.enableIPv6 === false ? network : undefined;
-    },
+    defaultNetwork: () => defaultNetwork(store),
     newInterfaceName,
   });
   const hostResolvConf = (): ResolvConf => readHostResolvConf(options.resolvConfPath);

@@ -3,7 +3,7 @@ import { createContext, defaultNetwork, type NetworkContext } from './context.ts
 import { formatHosts } from './hosts-file.ts';
 import type { HostsFileInput, NetworkService } from './network-service.ts';
 import type { NetworkServiceOptions } from './options.ts';
-import { publish } from './ports/publish.ts';
+import { publish } from './ports/follow-routes.ts';
 import { closeSandbox } from './sandbox/close.ts';
 import { openSandbox, sandboxOf } from './sandbox/open.ts';
 import { connect } from './verbs/connect.ts';

@@ -4,7 +4,7 @@ import type { Firewall } from '../firewall/firewall.ts';
 import { networkElements } from '../firewall/ruleset.ts';
 import type { HostTools } from '../host-tools.ts';
 import { macFor } from '../ipam/mac.ts';
-import type { EndpointRecord, NetworkDriver, NetworkRecord } from '../network-driver.ts';
+import type { EndpointRecord, Family, NetworkDriver, NetworkRecord } from '../network-driver.ts';
 import type { PreparedLink } from '../sandbox/sandbox-record.ts';
 import { type BridgeSettings, bridgeSettings, keepsApart } from './bridge-settings.ts';
 import { configureInside, routeLines } from './inside.ts';
@@ -77,10 +77,7 @@ export function createBridgeDriver(driverOptions: BridgeDriverOptions): BridgeDr
       return gatewayMode[family] !== 'isolated' && !(family === 4 && inhibitIpv4 && network.internal);
     },
 
-    gatewayOf(network, family) {
-      if (network.internal || bridgeSettings(network).gatewayMode[family] === 'isolated') return undefined;
-      return network.ipam.find(({ subnet }) => subnet.includes(':') === (family === 6))?.gateway;
-    },
+    gatewayOf,
 
     async create(network) {
       const settings = bridgeSettings(network);
@@ -134,14 +131,25 @@ export function createBridgeDriver(driverOptions: BridgeDriverOptions): BridgeDr
       await host.ip(
         links.flatMap(({ netns, link }) => pairLine(netns, settings, { ...link, interfaceName: 'eth0' }, mtu)),
       );
-      const gateway = network.ipam[0]?.gateway;
+      const [gateway, gateway6] = ([4, 6] as const).map((family) => gatewayOf(network, family));
       for (const { netns, link } of links) {
-        const endpoint = { interfaceName: 'eth0', ipv4: link.ipv4, ...(gateway === undefined ? {} : { gateway }) };
-        await configureInside(host, netns, network, endpoint, { defaultRoutes: [4] });
+        const endpoint = {
+          interfaceName: 'eth0',
+          ipv4: link.ipv4,
+          ...(link.ipv6 === undefined ? {} : { ipv6: link.ipv6 }),
+          ...(gateway === undefined ? {} : { gateway }),
+          ...(gateway6 === undefined ? {} : { gateway6 }),
+        };
+        await configureInside(host, netns, network, endpoint, { defaultRoutes: [4, 6] });
       }
       await host.untilForwarding?.(links.map(({ link }) => link.hostInterface));
     },
   };
+}
+
+function gatewayOf(network: NetworkRecord, family: Family): string | undefined {
+  if (network.internal || bridgeSettings(network).gatewayMode[family] === 'isolated') return undefined;
+  return network.ipam.find(({ subnet }) => subnet.includes(':') === (family === 6))?.gateway;
 }
 
 function bridgeLines(network: NetworkRecord, settings: BridgeSettings, existing: boolean, mtu: number): string[] {

@@ -1,94 +1,28 @@
 import { readFileSync } from 'node:fs';
-import { conflict, EngineError, errnoOf, invalid, kindOf, messageOf, notFound } from '@berth/base';
+import { conflict, EngineError, errnoOf, invalid, kindOf, messageOf } from '@berth/base';
 import type { NetworkContext } from '../context.ts';
 import { bridgeSettings } from '../drivers/bridge-settings.ts';
 import { type Element, portElements } from '../firewall/ruleset.ts';
 import { parseIp } from '../ipam/cidr.ts';
-import type { EndpointRecord, PortBinding, PublishedPort } from '../network-driver.ts';
-import { gatewayEndpoint } from '../sandbox/gateway.ts';
+import type { EndpointRecord, Family, PortBinding, PublishedPort } from '../network-driver.ts';
 import { bindErrorText } from './port-holder.ts';
 
 const LOCK = 'ports';
 
-/** Publishes on the endpoint with the default route. All ports or none. */
-export async function publish(
-  context: NetworkContext,
-  containerId: string,
-  ports: readonly PortBinding[],
-): Promise<EndpointRecord> {
-  using _held = await context.locks.acquire(`sandbox:${containerId}`);
-  const { store } = context;
-  const endpoints = store.endpointsOf(containerId);
-  const endpoint = gatewayEndpoint(endpoints, (id) => store.network(id)) ?? endpoints[0];
-  if (!endpoint) throw notFound(`container ${containerId} is not connected to any network`);
-  const sandbox = store.sandbox(containerId);
-  if (sandbox && ports.length > 0) store.putSandbox({ ...sandbox, ports: [...(sandbox.ports ?? []), ...ports] });
-  // As with dockerd, ports of a container without a way to the outside are not published.
-  if (!publishes(context, endpoint)) return endpoint;
-  return publishHeld(context, endpoint, ports);
-}
-
-/** Only bridges publish: on a network that others carry, a container is reached by its own address. */
-function publishes({ store }: NetworkContext, endpoint: EndpointRecord): boolean {
-  const network = store.network(endpoint.networkId);
-  return network?.driver === 'bridge' && (endpoint.gateway !== undefined || endpoint.gateway6 !== undefined);
-}
-
-/**
- * Brings the ports of a container to the endpoint that has the default route now, the same ones where they were
- * published before. For callers that hold the sandbox's lock.
- */
-export async function movePorts(
-  context: NetworkContext,
-  containerId: string,
-  left: readonly PublishedPort[] = [],
-): Promise<void> {
-  const { store } = context;
-  const endpoints = store.endpointsOf(containerId);
-  const gateway = gatewayEndpoint(endpoints, (id) => store.network(id));
-  const others = endpoints.filter(({ id, published }) => id !== gateway?.id && published.length > 0);
-  const before = [...left, ...others.flatMap(({ published }) => published)];
-  for (const other of others) await unpublish(context, other);
-  if (!gateway || gateway.published.length > 0 || !publishes(context, gateway)) return;
-  const asked = store.sandbox(containerId)?.ports ?? [];
-  // A container that an older daemon started has no record of what was asked: what there was is published again.
-  const wanted = asked.length > 0 ? asked.map(keepingPort(before)) : before;
-  if (wanted.length > 0) await publishHeld(context, gateway, wanted);
-}
-
-/** A port that was left to chance stays what chance made it. */
-function keepingPort(before: readonly PublishedPort[]): (asked: PortBinding) => PortBinding {
-  const rest = [...before];
-  return (asked) => {
-    const at = rest.findIndex(
-      ({ containerPort, protocol, hostPort }) =>
-        hostPort !== 0 &&
-        containerPort === asked.containerPort &&
-        protocol === asked.protocol &&
-        (!asked.hostPort || (hostPort >= asked.hostPort && hostPort <= (asked.hostPortEnd ?? asked.hostPort))),
-    );
-    const [found] = at < 0 ? [] : rest.splice(at, 1);
-    if (!found) return asked;
-    const same = rest.findIndex((port) => port.hostPort === found.hostPort && port.protocol === found.protocol);
-    if (same >= 0) rest.splice(same, 1);
-    const { hostPortEnd: _range, ...binding } = asked;
-    return { ...binding, hostPort: found.hostPort };
-  };
-}
-
-/** For callers that hold the sandbox's lock. */
+/** Publishes at the host's addresses of these families. All ports or none. For callers that hold the sandbox's lock. */
 export async function publishHeld(
   context: NetworkContext,
   endpoint: EndpointRecord,
   ports: readonly PortBinding[],
+  families: readonly Family[] = [4, 6],
 ): Promise<EndpointRecord> {
   if (ports.length === 0) return endpoint;
   using _ports = await context.locks.acquire(LOCK);
   const taken: PublishedPort[] = [];
   const index = new PortIndex(context.store.endpoints().flatMap(({ published }) => published));
   try {
-    for (const port of ports)
-      for (const got of await reserve(context, endpoint, port, index)) {
+    for (const group of samePorts(ports))
+      for (const got of await reserve(context, endpoint, { group, families }, index)) {
         taken.push(got);
         index.add(got);
       }
@@ -110,11 +44,24 @@ export async function publishHeld(
   }
 }
 
-export async function unpublish(context: NetworkContext, endpoint: EndpointRecord): Promise<void> {
-  if (endpoint.published.length === 0) return;
+/** At the host's addresses of these families. */
+export async function unpublish(
+  context: NetworkContext,
+  endpoint: EndpointRecord,
+  families: readonly Family[] = [4, 6],
+): Promise<void> {
+  const [gone, kept] = partition(endpoint.published, (port) => families.includes(familyOf(port)));
+  if (gone.length === 0) return;
   using _ports = await context.locks.acquire(LOCK);
-  await withdraw(context, endpoint);
-  context.store.putEndpoint({ ...endpoint, published: [] });
+  await withdraw(context, { ...endpoint, published: gone });
+  context.store.putEndpoint({ ...endpoint, published: kept });
+}
+
+/** Of the host's address. */
+export const familyOf = ({ hostIp }: PublishedPort): Family => (hostIp.includes(':') ? 6 : 4);
+
+function partition<T>(list: readonly T[], matches: (each: T) => boolean): readonly [T[], T[]] {
+  return [list.filter(matches), list.filter((each) => !matches(each))];
 }
 
 /**
@@ -165,30 +112,64 @@ function forgetDatagrams({ host, logger }: NetworkContext, { protocol, hostPort,
   }
 }
 
+/** As dockerd, exact ports before chosen ones; bindings that differ in the host's address alone get the same port. */
+function samePorts(bindings: readonly PortBinding[]): readonly (readonly PortBinding[])[] {
+  const groups: PortBinding[][] = [];
+  for (const binding of bindings) {
+    const group = groups.find((each) => each[0] && isAlike(each[0], binding) && each.every(isElsewhere(binding)));
+    if (group) group.push(binding);
+    else groups.push([binding]);
+  }
+  const [exact, chosen] = partition(groups, ([first]) => first !== undefined && isExact(first));
+  return [...exact, ...chosen];
+}
+
+const isExact = ({ hostPort = 0, hostPortEnd = hostPort }: PortBinding): boolean =>
+  hostPort !== 0 && hostPort === hostPortEnd;
+
+const isAlike = (a: PortBinding, b: PortBinding): boolean =>
+  a.containerPort === b.containerPort &&
+  a.protocol === b.protocol &&
+  (a.hostPort ?? 0) === (b.hostPort ?? 0) &&
+  (a.hostPortEnd ?? a.hostPort ?? 0) === (b.hostPortEnd ?? b.hostPort ?? 0);
+
+const isElsewhere =
+  (a: PortBinding) =>
+  (b: PortBinding): boolean =>
+    Boolean(a.hostIp && b.hostIp && a.hostIp !== b.hostIp);
+
+interface Reservation {
+  readonly group: readonly PortBinding[];
+  readonly families: readonly Family[];
+}
+
 async function reserve(
   context: NetworkContext,
   endpoint: EndpointRecord,
-  binding: PortBinding,
+  { group, families }: Reservation,
   index: PortIndex,
 ): Promise<readonly PublishedPort[]> {
-  checkBinding(binding);
+  for (const binding of group) checkBinding(binding);
   const { direct, translated } = gatewayModes(context, endpoint);
-  const opened = routedPorts(endpoint, binding, translated);
-  const hostIps = hostAddresses(context, endpoint, binding).filter((ip) => translated[ip.includes(':') ? 6 : 4]);
-  if (hostIps.length === 0) return opened;
+  const isHere = (hostIp: string): boolean => families.includes(hostIp.includes(':') ? 6 : 4);
+  const opened = group
+    .flatMap((binding) => routedPorts(endpoint, binding, translated))
+    .filter(({ hostIp }) => isHere(hostIp));
+  const wanted = group.flatMap((binding) => {
+    const hostIps = hostAddresses(context, endpoint, binding);
+    const here = hostIps.filter((ip) => isHere(ip) && translated[ip.includes(':') ? 6 : 4]);
+    return here.map((hostIp) => ({ hostIp, binding, implied: hostIps.length > 1 }));
+  });
+  const [first] = wanted;
+  if (!first) return opened;
   let failure: unknown;
-  for (const hostPort of candidates(binding)) {
+  for (const hostPort of candidates(first.binding)) {
     const got: PublishedPort[] = [];
     try {
-      for (const hostIp of hostIps) {
-        const port: PublishedPort = {
-          containerPort: binding.containerPort,
-          protocol: binding.protocol,
-          hostIp,
-          hostPort,
-          ...(direct ? { direct } : {}),
-        };
-        if (await reserveOne(context, endpoint, { port, binding, implied: hostIps.length > 1 }, index)) got.push(port);
+      for (const { hostIp, binding, implied } of wanted) {
+        const { containerPort, protocol } = binding;
+        const port: PublishedPort = { containerPort, protocol, hostIp, hostPort, ...(direct ? { direct } : {}) };
+        if (await reserveOne(context, endpoint, { port, binding, implied }, index)) got.push(port);
       }
       return [...got, ...opened];
     } catch (error) {
@@ -307,15 +288,15 @@ function checkBinding({ containerPort, hostPort = 0, hostPortEnd, hostIp, protoc
 
 /**
  * Without an address a port is published on every IPv4 one, and on every IPv6 one where something would answer: the
- * container's own IPv6 address or, for TCP and UDP, the daemon's relay.
+ * container's own IPv6 address or, for TCP and UDP, the daemon's relay. Nothing leads from IPv4 to IPv6.
  */
 function hostAddresses(context: NetworkContext, endpoint: EndpointRecord, binding: PortBinding): readonly string[] {
-  if (binding.hostIp) return [binding.hostIp];
   const network = context.store.network(endpoint.networkId);
   const configured = (network && bridgeSettings(network).hostIp) || context.bridge.hostIp || '';
-  if (configured !== '' && configured !== '0.0.0.0') return [configured];
+  const one = binding.hostIp || (configured === '0.0.0.0' ? '' : configured);
   const six = endpoint.ipv6 !== undefined || binding.protocol !== 'sctp';
-  return [...(endpoint.ipv4 === undefined && six ? [] : ['0.0.0.0']), ...(six ? ['::'] : [])];
+  const all = one !== '' ? [one] : ['0.0.0.0', ...(six ? ['::'] : [])];
+  return all.filter((ip) => ip.includes(':') || endpoint.ipv4 !== undefined);
 }
 
 function* candidates({ hostPort = 0, hostPortEnd }: PortBinding): Generator<number> {

@@ -84,7 +84,16 @@ export function createSandboxPool(options: SandboxPoolOptions): SandboxPool {
   const withLink = (network: NetworkRecord, { netns }: ReadyNamespace): ReadyNamespace => {
     const ipv4 = allocator.allocate(network, 4, poolOwner(netns));
     if (ipv4 === undefined) return { netns };
-    return { netns, link: { hostInterface: options.newInterfaceName(), macAddress: macFor(ipv4), ipv4 } };
+    const ipv6 = network.enableIPv6 ? allocator.allocate(network, 6, poolOwner(netns)) : undefined;
+    return {
+      netns,
+      link: {
+        hostInterface: options.newInterfaceName(),
+        macAddress: macFor(ipv4),
+        ipv4,
+        ...(ipv6 === undefined ? {} : { ipv6 }),
+      },
+    };
   };
 
   const fill = (): void => {

@@ -27,4 +27,5 @@ export interface PreparedLink {
   readonly macAddress: string;
   /** CIDR form. */
   readonly ipv4: string;
+  readonly ipv6?: string;
 }

@@ -8,7 +8,7 @@ import { parseIp } from '../ipam/cidr.ts';
 import { macFor, parseMac } from '../ipam/mac.ts';
 import type { EndpointRecord, NetworkRecord } from '../network-driver.ts';
 import type { ConnectInput } from '../network-service.ts';
-import { movePorts } from '../ports/publish.ts';
+import { movePorts } from '../ports/follow-routes.ts';
 import { routedFamilies } from '../sandbox/gateway.ts';
 import { netnsPathOf } from '../sandbox/open.ts';
 import { resolvConfOf, upstreamServers } from '../sandbox/resolv.ts';
@@ -109,9 +109,10 @@ async function record(
         throw notFound(`network ${network.name} not found`);
       const id = randomId();
       if (unused && !prepared) allocator.release(sandbox.containerId);
-      if (prepared) allocator.transfer(network.id, prepared.ipv4, id);
+      for (const cidr of [prepared?.ipv4, prepared?.ipv6])
+        if (cidr !== undefined) allocator.transfer(network.id, cidr, id);
       const ipv4 = prepared?.ipv4 ?? addressFor(context, network, 4, input.ipv4, id);
-      const ipv6 = addressFor(context, network, 6, input.ipv6, id);
+      const ipv6 = prepared?.ipv6 ?? addressFor(context, network, 6, input.ipv6, id);
       const endpoint = describe(context, sandbox, network, input, {
         id,
         ipv4,
@@ -221,9 +222,9 @@ async function attach(
 ): Promise<void> {
   const netns = netnsPathOf(context, sandbox);
   if (netns === undefined) return;
-  const onlyIpv4 = endpoint.ipv6 === undefined;
+  const isWhole = endpoint.ipv6 === prepared?.ipv6;
   const first = context.store.endpointsOf(sandbox.containerId).length === 1;
-  if (prepared && onlyIpv4 && first && !network.internal && endpoint.interfaceName === 'eth0') return;
+  if (prepared && isWhole && first && !network.internal && endpoint.interfaceName === 'eth0') return;
   if (prepared) await context.host.ip([`link del ${prepared.hostInterface}`]);
   const endpoints = context.store.endpointsOf(sandbox.containerId);
   const defaultRoutes = routedFamilies(endpoint, endpoints, (id) => context.store.network(id));

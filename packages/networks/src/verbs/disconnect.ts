@@ -1,7 +1,8 @@
 import { conflict, forbidden } from '@berth/base';
 import type { NetworkContext } from '../context.ts';
 import { linkElementsOf } from '../firewall/links.ts';
-import { forgetConnections, movePorts, unpublish } from '../ports/publish.ts';
+import { movePorts } from '../ports/follow-routes.ts';
+import { forgetConnections, unpublish } from '../ports/publish.ts';
 import { emitDisconnect } from '../sandbox/close.ts';
 import { routedFamilies } from '../sandbox/gateway.ts';
 import { netnsPathOf } from '../sandbox/open.ts';
