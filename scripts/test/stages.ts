@@ -10,6 +10,8 @@ export interface Stage {
   /** Test files at a time. */
   readonly concurrency?: number;
   readonly needsRoot?: boolean;
+  /** Programs without which there is nothing to run. */
+  readonly needs?: readonly string[];
   /** Runs only when it is named. */
   readonly onlyWhenNamed?: boolean;
   /** Milliseconds for one test file; 240,000 unless told. */
@@ -37,6 +39,7 @@ export const STAGES: readonly Stage[] = [
     files: 'tests/conformance/**/*.test.ts',
     concurrency: 2,
     needsRoot: true,
+    needs: ['docker'],
   },
   {
     name: 'fuzz',
@@ -50,6 +53,7 @@ export const STAGES: readonly Stage[] = [
     about: 'real services by real clients; long, see docs/acceptance.md',
     files: 'tests/acceptance/**/*.test.ts',
     needsRoot: true,
+    needs: ['docker'],
     onlyWhenNamed: true,
     timeoutMs: 1_800_000,
   },

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
-import { type Child, eventually, onTerminal, start } from '../harness/index.ts';
+import { type Child, eventually, onTerminal, requireTool, start } from '../harness/index.ts';
 import { conformance } from './engines.ts';
 import { demultiplex, rawUpgrade } from './streams.ts';
 
@@ -11,7 +11,9 @@ const closed = (child: Child): Promise<number> =>
 
 conformance('docker attach', (under) => {
   const terminal = (...words: readonly string[]): { child: Child; text: () => string } => {
-    const child = start(...onTerminal('docker', words), { env: { DOCKER_HOST: `unix://${under.engine.socket}` } });
+    const child = start(...onTerminal(requireTool('docker'), words), {
+      env: { DOCKER_HOST: `unix://${under.engine.socket}` },
+    });
     let out = '';
     child.stdout.on('data', (chunk: Buffer) => {
       out += chunk;

@@ -1,7 +1,16 @@
 /** Terminals: size, raw mode, detaching, signals, colours. The same for `docker` and `berth`. */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { eventually, missing, onTerminal, run, start, startDaemon, type TestDaemon } from '../harness/index.ts';
+import {
+  eventually,
+  findTool,
+  missing,
+  onTerminal,
+  run,
+  start,
+  startDaemon,
+  type TestDaemon,
+} from '../harness/index.ts';
 import { BERTH } from './cli-kit.ts';
 
 interface Terminal extends AsyncDisposable {
@@ -69,8 +78,8 @@ describe('on a terminal', { concurrency: 1, skip: missing('docker', 'script'), t
     };
   }
 
-  for (const program of ['docker', BERTH]) {
-    const name = program === 'docker' ? 'docker' : 'berth';
+  for (const name of ['docker', 'berth'] as const) {
+    const program = name === 'docker' ? (findTool(name) ?? name) : BERTH;
     describe(name, { concurrency: 1 }, () => {
       const made = (suffix: string): string => `${name}-${suffix}`;
 

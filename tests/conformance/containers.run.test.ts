@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { eventually, onTerminal, run, start, TEST_TMP } from '../harness/index.ts';
+import { eventually, onTerminal, requireTool, run, start, TEST_TMP } from '../harness/index.ts';
 import { berthOnly, conformance } from './engines.ts';
 
 interface Case {
@@ -338,7 +338,8 @@ conformance('docker run', (under) => {
     const env = { DOCKER_HOST: `unix://${under.engine.socket}` };
     const words = onTerminal('sh', [
       '-c',
-      "stty rows 33 cols 77; docker run --rm -it --network none busybox sh -c 'sleep 0.4; stty size; exit 5'",
+      'stty rows 33 cols 77; "$0" run --rm -it --network none busybox sh -c \'sleep 0.4; stty size; exit 5\'',
+      requireTool('docker'),
     ]);
     const ran = await run(...words, { env });
     assert.match(ran.stdout, /33 77/);
@@ -394,7 +395,7 @@ conformance('docker run', (under) => {
 
   test('^C on the terminal of an attached run ends it', async () => {
     const env = { DOCKER_HOST: `unix://${under.engine.socket}` };
-    const [program, words] = onTerminal('docker', [
+    const [program, words] = onTerminal(requireTool('docker'), [
       'run',
       '--rm',
       '-it',

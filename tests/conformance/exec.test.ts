@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { before, test } from 'node:test';
-import { eventually, onTerminal, type Ran, run, start } from '../harness/index.ts';
+import { eventually, onTerminal, type Ran, requireTool, run, start } from '../harness/index.ts';
 import { conformance } from './engines.ts';
 import { demultiplex, rawUpgrade } from './streams.ts';
 
@@ -87,9 +87,8 @@ conformance('docker exec', (under) => {
 
   test('--tty on a terminal: size, resize, exit code', async () => {
     const env = { DOCKER_HOST: `unix://${under.engine.socket}` };
-    const line =
-      "stty rows 31 cols 71; docker exec -it box sh -c 'sleep 0.3; stty size; test -t 0 && test -t 1; exit 4'";
-    const ran = await run(...onTerminal('sh', ['-c', line]), { env });
+    const line = 'stty rows 31 cols 71; "$0" exec -it box sh -c "sleep 0.3; stty size; test -t 0 && test -t 1; exit 4"';
+    const ran = await run(...onTerminal('sh', ['-c', line, requireTool('docker')]), { env });
     assert.match(ran.stdout, /31 71/);
     assert.equal(ran.code, 4, ran.stdout);
   });
@@ -97,7 +96,7 @@ conformance('docker exec', (under) => {
   test('detach keys leave the command running', async () => {
     const env = { DOCKER_HOST: `unix://${under.engine.socket}` };
     const words = ['exec', '-it', '--detach-keys', 'a,b', 'box', ...sh('echo ready; sleep 5; echo over')];
-    const child = start(...onTerminal('docker', words), { env });
+    const child = start(...onTerminal(requireTool('docker'), words), { env });
     let out = '';
     child.stdout.on('data', (chunk: Buffer) => {
       if (!out.includes('ready') && `${out}${chunk}`.includes('ready')) child.stdin.write('ab');

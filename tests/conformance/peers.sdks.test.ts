@@ -10,12 +10,13 @@ import {
   busyboxTar,
   CHECKOUT,
   explain,
+  missing,
+  requireTool,
   run,
   startDaemon,
   startRegistry,
   type TestDaemon,
   type TestRegistry,
-  toolEnvironment,
 } from '../harness/index.ts';
 
 let daemon: TestDaemon;
@@ -31,13 +32,13 @@ after(async () => {
   await registry[Symbol.asyncDispose]();
 });
 
-const python = process.env['BERTH_DOCKER_PY'] ?? toolEnvironment().get('BERTH_DOCKER_PY');
-
 test('docker-py: import, tag, list, commit, build, push, pull, save, load, history, df, prune, remove', {
-  skip: python === undefined && 'not installed: docker-py (npm run setup -- --test, with Python 3)',
+  skip: missing('docker-py'),
 }, async () => {
   const program = join(CHECKOUT, 'tests/fixtures/images-by-docker-py.py');
-  const ran = await run(python ?? '', [program, registry.host, await busyboxTar(), daemon.root], { env: daemon.env });
+  const ran = await run(requireTool('docker-py'), [program, registry.host, await busyboxTar(), daemon.root], {
+    env: daemon.env,
+  });
   assert.equal(ran.code, 0, explain(ran));
   assert.equal(ran.stdout, 'done\n');
 });

@@ -2,10 +2,9 @@ import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { accessSync, constants } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { promisify } from 'node:util';
 import { gzipSync } from 'node:zlib';
@@ -24,26 +23,12 @@ import { pushRandomImage, targetContract } from '@berth/oci/contract';
 import { createRegistryClient } from '@berth/registry-client';
 import { startRegistry } from '@berth/registry-server';
 import { startBrokenRegistry } from '@berth/registry-server/broken';
+import { findTool, missing, requireTool } from '../harness/index.ts';
 
 const BASE = process.env['BERTH_TEST_TMP'] ?? '/dev/shm';
 const run = promisify(execFile);
 
-const isExecutable = (path: string): boolean => {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
-};
-const onPath = (name: string): string | undefined =>
-  (process.env['PATH'] ?? '')
-    .split(delimiter)
-    .map((directory) => join(directory, name))
-    .find(isExecutable);
-
-const skopeo = onPath('skopeo');
-const dockerRegistry = process.env['BERTH_DOCKER_REGISTRY'] ?? onPath('docker-registry');
+const dockerRegistry = findTool('docker-registry');
 
 const temporary = async (): Promise<string> => mkdtemp(join(BASE, 'berth-test-'));
 
@@ -96,11 +81,7 @@ const startDockerRegistry = async (binary: string): Promise<AsyncDisposable & { 
 };
 
 if (dockerRegistry === undefined)
-  test(
-    "the client against Debian's docker-registry",
-    { skip: 'docker-registry is not on PATH and BERTH_DOCKER_REGISTRY is not set' },
-    () => undefined,
-  );
+  test("the client against Debian's docker-registry", { skip: missing('docker-registry') }, () => undefined);
 else {
   for (const chunkBytes of [undefined, 70_000])
     targetContract(
@@ -185,7 +166,7 @@ const ours = async (context: TestContext) => {
 };
 
 test('skopeo copies in, inspects, copies out and deletes, bit by bit', {
-  skip: skopeo === undefined && 'skopeo is not installed',
+  skip: missing('skopeo'),
 }, async (context) => {
   const { registry, client, root } = await ours(context);
   const first = client.repository(`${registry.host}/first`);
@@ -210,10 +191,8 @@ test('skopeo copies in, inspects, copies out and deletes, bit by bit', {
   await assert.rejects(third.resolve('latest'), { kind: 'notFound' });
 });
 
-const docker = onPath('docker');
-
 test('docker manifest makes, pushes and reads an index; its parts stay what they were', {
-  skip: docker === undefined && 'the docker command is not installed',
+  skip: missing('docker'),
 }, async (context) => {
   const { registry, client, root } = await ours(context);
   const repository = client.repository(`${registry.host}/multi`);
@@ -224,7 +203,8 @@ test('docker manifest makes, pushes and reads an index; its parts stay what they
     parts.push(manifest.digest);
   }
   const env = { ...process.env, DOCKER_CONFIG: join(root, 'docker') };
-  const dockerManifest = (...args: readonly string[]) => run('docker', ['manifest', ...args], { env, timeout: 20_000 });
+  const dockerManifest = (...args: readonly string[]) =>
+    run(requireTool('docker'), ['manifest', ...args], { env, timeout: 20_000 });
   const name = `${registry.host}/multi:all`;
   const names = ['amd64', 'arm64'].map((tag) => `${registry.host}/multi:${tag}`);
   await dockerManifest('create', '--insecure', name, ...names);

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -133,7 +134,9 @@ test('syslog over TLS: counted frames, and no delivery to a server that cannot p
   await eventually(() => receiver.text().includes('blindly'), receiver.text);
 });
 
-test('journald: the native protocol, fields of the container, chosen labels', async () => {
+const withoutPython = spawnSync('python3', ['--version']).status !== 0 && 'not installed: python3';
+
+test('journald: the native protocol, fields of the container, chosen labels', { skip: withoutPython }, async () => {
   await using at = forwarding();
   const socket = join(at.directory, 'journal');
   const out = join(at.directory, 'out');
@@ -142,11 +145,12 @@ test('journald: the native protocol, fields of the container, chosen labels', as
 s=socket.socket(socket.AF_UNIX,socket.SOCK_DGRAM); s.bind(sys.argv[1])
 print("ready",flush=True)
 for i in range(2): open(sys.argv[2]+"/%d"%i,"wb").write(s.recv(1<<20))`;
-  const { spawn } = await import('node:child_process');
   const child = spawn('python3', ['-c', script, socket, out], { stdio: ['ignore', 'pipe', 'inherit'] });
-  const exited = new Promise((resolve) => child.on('exit', resolve));
+  // Rejects when it can not be started; a `finally` that a lost error skips would leave the directory behind.
+  const exited = once(child, 'exit');
   try {
-    await new Promise((resolve) => child.stdout.once('data', resolve));
+    const ready = once(child.stdout, 'data');
+    assert.equal((await Promise.race([ready, exited]))[0]?.toString(), 'ready\n');
     await at.all(
       'journald',
       { labels: 'tier', 'env-regex': '^COL', tag: 'x/{{.Name}}' },
