@@ -117,7 +117,7 @@ describe('one daemon', () => {
     assert.equal((await daemon.docker(['info'])).stderr, '', 'no warning');
     assert.equal(
       await info(daemon, '{{.Labels}} {{.DockerRootDir}} {{.RegistryConfig.Mirrors}}'),
-      `[rack=7] ${daemon.dataRoot} [https://mirror.test]`,
+      `[rack=7] ${daemon.dataRoot} [https://mirror.test/]`,
     );
     assert.match(
       await info(daemon, '{{json .RegistryConfig.IndexConfigs}}'),

@@ -48,8 +48,14 @@ interface Manifest {
   readonly ImageData?: {
     readonly Platform: { readonly architecture: string };
     readonly Size: { readonly Unpacked: number };
+    readonly Containers: readonly string[];
   };
   readonly AttestationData?: { readonly For: string };
+}
+interface Inspected {
+  readonly Id: string;
+  readonly Architecture: string;
+  readonly Descriptor: { readonly platform: { readonly architecture: string } };
 }
 interface Summary {
   readonly Id: string;
@@ -160,8 +166,16 @@ test('an index: its manifests are listed, platforms come and go side by side', {
     ['arm64', arm64],
   ] as const) {
     const platform = query({ os: 'linux', architecture });
-    const inspected = await get<{ Architecture: string }>(`/v1.51/images/${name}/json?platform=${platform}`);
-    assert.equal(inspected.Architecture, architecture);
+    const inspected = await get<Inspected>(`/v1.51/images/${name}/json?platform=${platform}`);
+    assert.deepEqual([inspected.Architecture, inspected.Id], [architecture, image.manifest.digest]);
+    assert.equal(inspected.Descriptor.platform.architecture, architecture);
+    const container = await daemon.ok(['create', '--platform', `linux/${architecture}`, name]);
+    const used = (await manifests()).filter(({ ImageData }) => ImageData?.Containers.includes(container));
+    assert.deepEqual(
+      used.map(({ ID }) => ID),
+      [image.manifest.digest],
+    );
+    await daemon.ok(['rm', container]);
     const history = await get<unknown[]>(`/v1.51/images/${name}/history?platform=${platform}`);
     assert.equal(history.length, image.layers.length);
   }

@@ -35,6 +35,7 @@ export const EXPLAINED: readonly Explained[] = [
     sometimes: true,
   },
   { path: /^info\.(ContainerdCommit|InitCommit|RuncCommit)\./, reason: 'no containerd; the runtime is another' },
+  { path: /^info\.BridgeNfIp6?tables$/, reason: 'gone with API 1.50' },
   { path: /^info\.(DefaultRuntime|Runtimes\..*|InitBinary)$/, reason: 'crun is the default runtime, tini the init' },
   { path: /^info\.DriverStatus\./, reason: 'as dockerd says it with its containerd image store' },
   { path: /^info\.FirewallBackend\./, reason: 'since API 1.49' },

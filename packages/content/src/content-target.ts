@@ -135,8 +135,9 @@ async function sniffMediaType(store: ContentStore, digest: Digest): Promise<stri
 }
 
 function mediaTypeOf(json: Record<string, unknown>): string {
-  if (json['schemaVersion'] !== 2) return MEDIA_TYPES.octetStream;
-  if (typeof json['mediaType'] === 'string') return json['mediaType'];
+  const version = json['schemaVersion'];
+  if (typeof json['mediaType'] === 'string' && (version === 2 || version === 0)) return json['mediaType'];
+  if (version !== 2) return MEDIA_TYPES.octetStream;
   if (Array.isArray(json['manifests'])) return MEDIA_TYPES.ociIndex;
   return Array.isArray(json['layers']) ? MEDIA_TYPES.ociManifest : MEDIA_TYPES.octetStream;
 }

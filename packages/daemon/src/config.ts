@@ -148,7 +148,7 @@ function parseFlags(argv: readonly string[]): Values {
   });
   command.configureOutput({ writeErr: () => undefined });
   const noProxy = takeNoProxy(argv);
-  command.parse([...noProxy.rest], { from: 'user' });
+  command.parse(noProxy.rest.map(withoutEquals), { from: 'user' });
   const given = command.opts<Record<string, string | boolean | readonly string[]>>();
   const values = new Map<string, Value>();
   if (noProxy.value !== undefined) values.set('no-proxy', noProxy.value);
@@ -159,6 +159,9 @@ function parseFlags(argv: readonly string[]): Values {
   }
   return values;
 }
+
+/** `-H=value` is `-Hvalue` for Go's flags. */
+const withoutEquals = (argument: string): string => argument.replace(/^-([A-Za-z])=/, '-$1');
 
 function takeNoProxy(argv: readonly string[]): { readonly rest: readonly string[]; readonly value?: string } {
   const at = argv.findIndex((argument) => argument === '--no-proxy' || argument.startsWith('--no-proxy='));
@@ -259,7 +262,7 @@ function buildConfig(values: Values): DaemonConfig {
   const execRoot = text('exec-root') ?? '/run/berth';
   const hosts = list('host');
   return {
-    hosts: hosts.length > 0 ? hosts : ['unix:///run/berth.sock'],
+    hosts: hosts.length > 0 ? hosts.map(withScheme) : ['unix:///run/berth.sock'],
     dataRoot: text('data-root') ?? '/var/lib/berth',
     execRoot,
     pidfile: text('pidfile'),
@@ -308,6 +311,9 @@ function buildConfig(values: Values): DaemonConfig {
     shmSize: text('default-shm-size') === undefined ? 67_108_864 : parseSize(text('default-shm-size') ?? ''),
   };
 }
+
+/** `address:port` is TCP, as for dockerd. */
+const withScheme = (host: string): string => (/^[^/]*:\d+$/.test(host) ? `tcp://${host}` : host);
 
 /** When images are removed without being asked: above `high` percent of the disk, down to `low`. */
 export interface WatermarkSettings {

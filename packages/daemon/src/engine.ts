@@ -82,7 +82,13 @@ export async function startEngine(config: DaemonConfig, logger: Logger): Promise
     logger,
     collect,
     registry,
-    inUse: (id) => late.containers?.usingImage(id).map((c) => ({ id: c.id, running: c.isRunning })) ?? [],
+    inUse: (id) =>
+      late.containers?.usingImage(id).map((c) => ({
+        id: c.id,
+        running: c.isRunning,
+        name: c.record.settings.image,
+        manifest: c.record.image.manifestDigest,
+      })) ?? [],
     mountRoot: paths.mounts,
     referrers: config.referrers,
     limits: {

@@ -111,8 +111,8 @@ export const FLAGS: readonly FlagSpec[] = [
   flag('firewall-backend', 'string', 'nftables', { only: ['', 'nftables'], refuse: 'Berth programs nftables only' }),
   flag('feature', 'map', 'containerd-snapshotter=true', {
     key: 'features',
-    only: ['containerd-snapshotter=true'],
-    refuse: 'the image store is always content-addressed',
+    only: ['containerd-snapshotter=true', 'buildkit=false'],
+    refuse: 'the image store is always content-addressed, and there is no BuildKit',
   }),
   refused('iptables', 'bool', 'Berth always programs nftables, in a table of its own', ['true']),
   refused('ip6tables', 'bool', 'Berth always programs nftables, in a table of its own', ['true']),

@@ -104,6 +104,7 @@ function systemInfo({
 }: SystemParts): Awaited<ReturnType<SystemService['info']>> {
   const has = controllers(host);
   const commit = { ID: runtimes.version.commit };
+  const mirrors = config.registryMirrors.map((mirror) => mirror.replace(/\/?$/, '/'));
   const info: Awaited<ReturnType<SystemService['info']>> = {
     ID: instanceId,
     Driver: config.storageDriver,
@@ -124,12 +125,10 @@ function systemInfo({
     CPUSet: has('cpuset'),
     PidsLimit: has('pids'),
     IPv4Forwarding: read('/proc/sys/net/ipv4/ip_forward') === '1',
-    BridgeNfIptables: true,
-    BridgeNfIp6tables: true,
     Debug: config.logLevel === 'debug',
     NFd: readdirSync('/proc/self/fd').length,
     OomKillDisable: host.cgroupVersion === 1 && has('memory'),
-    NGoroutines: 0,
+    NGoroutines: process.getActiveResourcesInfo().length,
     LoggingDriver: config.logDriver,
     CgroupDriver: 'cgroupfs',
     CgroupVersion: String(host.cgroupVersion),
@@ -143,14 +142,14 @@ function systemInfo({
     RegistryConfig: {
       InsecureRegistryCIDRs: ['127.0.0.0/8', '::1/128', ...config.insecureRegistries.filter((r) => r.includes('/'))],
       IndexConfigs: {
-        'docker.io': { Name: 'docker.io', Mirrors: [...config.registryMirrors], Secure: true, Official: true },
+        'docker.io': { Name: 'docker.io', Mirrors: mirrors, Secure: true, Official: true },
         ...Object.fromEntries(
           config.insecureRegistries
             .filter((r) => !r.includes('/'))
             .map((r) => [r, { Name: r, Mirrors: [], Secure: false, Official: false }]),
         ),
       },
-      Mirrors: [...config.registryMirrors],
+      Mirrors: mirrors,
     },
     NCPU: cpus().length,
     MemTotal: totalmem(),
@@ -202,13 +201,18 @@ function warnings(
     ...(info.CPUSet ? [] : ['WARNING: No cpuset support']),
     ...(info.PidsLimit ? [] : ['WARNING: No pids limit support']),
     ...(info.IPv4Forwarding ? [] : ['WARNING: IPv4 forwarding is disabled']),
-    ...(config.insecureTcp
-      ? [
-          'WARNING: API is accessible over TCP without encryption; access to it is equivalent to root access on the host',
-        ]
-      : []),
+    ...config.hosts.flatMap((host) => openTcp(host, config)),
   ];
   return list.length > 0 ? list : null;
+}
+
+/** The sentence about an address where whoever connects is root. */
+function openTcp(host: string, { tls }: DaemonConfig): readonly string[] {
+  if (!host.startsWith('tcp://') || tls?.verify) return [];
+  const [scheme, without] = tls ? ['https', 'TLS client verification'] : ['http', 'encryption'];
+  return [
+    `WARNING: API is accessible on ${host.replace('tcp', scheme)} without ${without}.\n         Access to the remote API is equivalent to root access on the host.`,
+  ];
 }
 
 function controllers(host: HostFacts): (name: string) => boolean {

@@ -22,6 +22,8 @@ function decodeHeader(name: string, header: string | undefined): Record<string, 
   if (header === undefined || header === '') return undefined;
   try {
     const parsed: unknown = JSON.parse(Buffer.from(header, 'base64').toString('utf8'));
+    // what Go clients send for a map that was never made
+    if (parsed === null) return undefined;
     if (typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed)) return { ...parsed };
   } catch {
     // Said below, without the parser's message: it may quote a password.

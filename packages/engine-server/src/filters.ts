@@ -139,10 +139,11 @@ function portRange(value: string): (port: number, protocol: string) => boolean {
 
 function publishTest(services: EngineServices, value: string): Test {
   const matches = portRange(value);
+  const endpoints = services.networks.endpointsByContainer();
   return (c) =>
-    services.networks
-      .endpointsOf(c.id)
-      .some((e) => e.published.some((p) => matches(p.hostPort, p.protocol) || matches(p.containerPort, p.protocol)));
+    (endpoints.get(c.id) ?? []).some((e) =>
+      e.published.some((p) => matches(p.hostPort, p.protocol) || matches(p.containerPort, p.protocol)),
+    );
 }
 
 function exposeTest(value: string): Test {

@@ -1,5 +1,5 @@
-import { notFound } from '@berth/base';
-import { type Descriptor, familiarString, parseReference } from '@berth/oci';
+import { invalid, notFound } from '@berth/base';
+import { type Descriptor, familiarName, familiarString, parseReference, type Reference } from '@berth/oci';
 import type { ImageContext } from './context.ts';
 import { emitImage } from './events.ts';
 import { bare } from './footprint.ts';
@@ -19,4 +19,10 @@ export function assignName(context: ImageContext, name: string, target: Descript
   });
   emitImage(context, 'tag', target.digest, familiarString(parseReference(stored)));
   return before;
+}
+
+/** `sha256:…` reads as an ID wherever a name may stand; throws `invalid` for such a name. */
+export function refuseAmbiguous(reference: Reference): void {
+  if (familiarName(reference) === 'sha256')
+    throw invalid('refusing to create an ambiguous tag using digest algorithm as name');
 }

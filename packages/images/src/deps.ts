@@ -60,6 +60,10 @@ export const DEFAULT_LIMITS: ImageLimits = {
 export interface ImageUser {
   readonly id: string;
   readonly running: boolean;
+  /** What it was made from, as its maker wrote it. */
+  readonly name?: string | undefined;
+  /** What it runs, of an image for several platforms; undefined when it only mounts the image. */
+  readonly manifest?: Digest | undefined;
 }
 
 /** The part of `@berth/registry-client`'s `RegistryClient` that the service uses. */

@@ -6,7 +6,7 @@ import { findImage } from './find.ts';
 import { footprint } from './footprint.ts';
 import type { ManifestSummary } from './image-service.ts';
 import { referrersUnder } from './referrers.ts';
-import { choose, isComplete, platformOf, storedManifests } from './resolve.ts';
+import { isComplete, platformOf } from './resolve.ts';
 
 /** Throws `notFound`, `invalid`. */
 export async function manifests(
@@ -20,25 +20,10 @@ export async function manifests(
   const listed = new Set(own.map(({ digest }) => digest));
   const about = (await referrersUnder(context, target)).filter((each) => !listed.has(each.target.digest));
   const entries = [...own, ...about.map((each) => each.target)];
-  const running = await usedManifest(context, target, options);
-  const users = context.inUse(target.digest).map(({ id }) => id);
-  return await Promise.all(
-    entries.map((entry) => summarize(context, entry, entry.digest === running ? users : [], options)),
-  );
-}
-
-/** The manifest that containers of this image run: containers name an image, not a platform. */
-async function usedManifest(
-  context: ImageContext,
-  target: Descriptor,
-  options: CallOptions,
-): Promise<Digest | undefined> {
-  try {
-    return choose(context, await storedManifests(context, target, options), undefined)?.descriptor.digest;
-  } catch {
-    // An artifact: nothing runs it.
-    return undefined;
-  }
+  const users = context.inUse(target.digest);
+  const usersOf = ({ digest }: Descriptor): readonly string[] =>
+    users.flatMap(({ id, manifest }) => (manifest === digest ? [id] : []));
+  return await Promise.all(entries.map((entry) => summarize(context, entry, usersOf(entry), options)));
 }
 
 async function summarize(

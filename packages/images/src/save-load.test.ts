@@ -269,3 +269,14 @@ test('a bad archive is refused and leaves nothing', async (t) => {
     }
   });
 });
+
+test('saved by its digest an image has no name', async () => {
+  await using store = await openTestStore();
+  const { manifest } = await putImage(store.registry.repository(APP), { layers: ['one'] }, 'v1');
+  await store.images.pull('app:v1', {});
+  for (const name of [manifest.digest, `app@${manifest.digest}`, `app:v1@${manifest.digest}`]) {
+    await using second = await openTestStore();
+    const saved = await bytesOf(await store.images.save([name]));
+    assert.deepEqual(await second.images.load(streamOf(saved)), [{ id: manifest.digest }]);
+  }
+});

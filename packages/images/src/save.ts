@@ -132,7 +132,8 @@ function expand(
       return tagged.map(({ target, name: stored }) => ({ target, reference: parseReference(stored) }));
   }
   const found = findImage(context, name);
-  const tagged = found.record && parseReference(found.record.name);
+  // who asks for a digest gets what it is, without a name
+  const tagged = found.reference?.digest === undefined ? found.record && parseReference(found.record.name) : undefined;
   return [{ target: found.target, ...(tagged?.tag === undefined ? {} : { reference: tagged }) }];
 }
 

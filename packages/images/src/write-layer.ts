@@ -1,6 +1,6 @@
 import { COMPRESSION_SAMPLE, isEmptyArchive, worthCompressing } from '@berth/archive';
 import { type CallOptions, invalid, notFound, randomId } from '@berth/base';
-import { type ByteStream, chainId, type Digest, MEDIA_TYPES } from '@berth/oci';
+import { type ByteStream, chainId, type Digest, MEDIA_TYPES, streamOf } from '@berth/oci';
 import type { ImageContext } from './context.ts';
 import type { LayerChanges } from './deps.ts';
 import type { WrittenLayer } from './image-service.ts';
@@ -108,6 +108,13 @@ export async function storeLayer(
   const packed = compress(plain.pass(whole), options);
   const descriptor = await storeStream(context, lease, packed, MEDIA_TYPES.ociLayerGzip, options);
   return { descriptor, diffId: plain.digest };
+}
+
+/** A layer without a file: the two blocks of zeros that end every archive. */
+export async function storeEmptyLayer(context: ImageContext, lease: Lease, options: CallOptions): Promise<StoredLayer> {
+  const archive = streamOf(new Uint8Array(1024));
+  const descriptor = await storeStream(context, lease, archive, MEDIA_TYPES.ociLayer, options);
+  return { descriptor, diffId: descriptor.digest };
 }
 
 async function beginning(

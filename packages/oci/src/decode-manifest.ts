@@ -17,8 +17,10 @@ const refuseSchema1 = (from: JsonObject, mediaType: string | undefined): void =>
     throw invalid(
       'the image has a docker image manifest version 2, schema 1, which is no longer supported: push it again with a current builder to get schema 2 or OCI',
     );
-  if (from['schemaVersion'] !== 2)
-    throw invalid(`unsupported manifest schemaVersion ${String(from['schemaVersion']).slice(0, 40)}`);
+  // some builders leave the version out, or at 0; a media type says as much
+  const version = from['schemaVersion'] ?? 0;
+  if (version !== 2 && !(version === 0 && mediaType))
+    throw invalid(`unsupported manifest schemaVersion ${String(version).slice(0, 40)}`);
 };
 
 const common = (from: JsonObject) => ({

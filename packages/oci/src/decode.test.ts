@@ -39,6 +39,8 @@ test('hostile manifests are refused with a reason', () => {
   refused([], /not an object/);
   refused({ ...image, schemaVersion: 1 }, /schema 1, which is no longer supported/);
   refused({ ...image, schemaVersion: 3 }, /unsupported manifest schemaVersion 3/);
+  refused({ ...image, schemaVersion: 0, mediaType: undefined }, /unsupported manifest schemaVersion 0/);
+  assert.equal(decodeManifest(json({ ...image, schemaVersion: 0 })).mediaType, MEDIA_TYPES.ociManifest);
   refused({ ...image, mediaType: 'text/plain' }, /unsupported manifest media type/);
   refused({ ...image, manifests: [] }, /both an image and an index/);
   refused(image, /announced as/, MEDIA_TYPES.ociIndex);

@@ -1,4 +1,5 @@
 import { posix } from 'node:path';
+import { isKind } from '@berth/base';
 import { type Container, commandOf, type MountPoint as DomainMount, networkModeOf } from '@berth/containers';
 import {
   type ContainerConfig,
@@ -9,6 +10,7 @@ import {
   type MountPoint,
   type OciDescriptor,
 } from '@berth/engine-api';
+import type { EndpointRecord } from '@berth/networks';
 import { toWire } from '../case.ts';
 import type { EngineServices } from '../services.ts';
 import { formatTime, humanDuration } from '../time.ts';
@@ -152,7 +154,12 @@ function renderMount(services: EngineServices, mount: DomainMount): MountPoint {
 }
 
 function mountpointOf(services: EngineServices, name: string): string {
-  return services.volumes.list().find((v) => v.name === name)?.mountpoint ?? '';
+  try {
+    return services.volumes.get(name).mountpoint;
+  } catch (error) {
+    if (isKind(error, 'notFound')) return '';
+    throw error;
+  }
 }
 
 /** What is the same for a whole list, and what this container alone takes. */
@@ -160,16 +167,24 @@ export interface ListedWith {
   readonly now: Date;
   /** As the container service gives them. */
   readonly linkNames: ReadonlyMap<string, readonly string[]>;
+  readonly endpoints: ReadonlyMap<string, readonly EndpointRecord[]>;
   readonly sizes?: Sizes | undefined;
 }
+
+/** What is the same for a whole list that is read now. */
+export const listedNow = (services: EngineServices): ListedWith => ({
+  now: services.clock.now(),
+  linkNames: services.containers.linkNames(),
+  endpoints: services.networks.endpointsByContainer(),
+});
 
 export function renderSummary(
   services: EngineServices,
   container: Container,
-  { now, linkNames, sizes }: ListedWith,
+  { now, linkNames, endpoints: all, sizes }: ListedWith,
 ): ContainerSummary {
   const { record } = container;
-  const endpoints = services.networks.endpointsOf(container.id);
+  const endpoints = all.get(container.id) ?? [];
   return {
     Id: record.id,
     Names: [`/${record.name}`, ...(linkNames.get(record.id) ?? [])],

@@ -24,7 +24,7 @@ import {
 import { parsePlatform } from '@berth/oci';
 import { fromWire } from '../case.ts';
 import { matchContainer } from '../filters.ts';
-import { renderInspect, renderSummary, type Sizes } from '../render/containers.ts';
+import { listedNow, renderInspect, renderSummary, type Sizes } from '../render/containers.ts';
 import { withOldAliases } from '../render/networks.ts';
 import { renderStats } from '../render/stats.ts';
 import { handle, type RouteFactory } from '../route.ts';
@@ -46,7 +46,7 @@ const list = handle('ContainerList', async ({ query, services, exchange, version
     query.all || filters['status'] !== undefined || (query.limit ?? 0) > 0 || filters['exited'] !== undefined;
   const chosen = wanted.filter((c) => (showsAll || c.isRunning || c.is('restarting')) && matching(c));
   const limited = query.limit && query.limit > 0 ? chosen.slice(0, query.limit) : chosen;
-  const shared = { now: services.clock.now(), linkNames: services.containers.linkNames() };
+  const shared = listedNow(services);
   const rows = await Promise.all(
     limited.map(async (c) =>
       renderSummary(services, c, { ...shared, sizes: query.size ? await sizesOf(services, c) : undefined }),

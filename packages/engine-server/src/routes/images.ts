@@ -6,14 +6,16 @@ import {
   decodeRegistryAuth,
   type Filters,
   type RegistryAuth,
+  type ImageInspect as WireInspect,
   type ImageManifestSummary as WireManifest,
   type ImageSummary as WireSummary,
 } from '@berth/engine-api';
 import type { Exchange } from '@berth/http';
 import type { ImageRunConfig, ImageSummary, RegistryCredential, RemovedItem, TransferEvent } from '@berth/images';
-import { normalizePlatform, type Platform, parsePlatform, parseReference } from '@berth/oci';
+import { type Descriptor, normalizePlatform, type Platform, parsePlatform, parseReference } from '@berth/oci';
 import { labelMatches } from '../filters.ts';
 import { ProgressStream, renderTransfer } from '../progress.ts';
+import { inspectedAt, listedAt } from '../render/image-versions.ts';
 import { renderImageInspect, renderManifest } from '../render/images.ts';
 import { type ApiContext, handle, type RouteFactory } from '../route.ts';
 import { matchHit } from '../search-filters.ts';
@@ -93,18 +95,20 @@ export function renderImageSummary(image: ImageSummary): WireSummary {
   };
 }
 
-const list = handle('ImageList', async ({ query, services, exchange, signal }) => {
+const list = handle('ImageList', async ({ query, services, exchange, version, signal }) => {
   const filters = { ...query.filters, ...(query.filter ? { reference: [query.filter] } : {}) };
   const found = await services.images.list({
     all: query.all ?? false,
     filters,
-    sharedSize: query['shared-size'] ?? false,
+    sharedSize: atLeast(version, '1.42') && (query['shared-size'] ?? false),
     signal,
   });
   const rendered = await Promise.all(
     found.map(async (image) => ({
-      ...renderImageSummary(image),
-      ...(query.manifests ? { Manifests: await manifestsOf(services, image.id, signal) } : {}),
+      ...listedAt(version, renderImageSummary(image)),
+      ...(query.manifests && atLeast(version, '1.47')
+        ? { Manifests: await manifestsOf(services, image.id, signal) }
+        : {}),
     })),
   );
   await exchange.reply.json(200, rendered);
@@ -124,14 +128,19 @@ const inspect = handle('ImageInspect', async ({ params, query, services, exchang
   if (query.manifests && query.platform)
     throw invalid('conflicting options: manifests and platform options cannot both be set');
   const image = await services.images.resolve(params.name, { signal, ...platformOption(query.platform) });
-  const inspected = await renderImageInspect(services, image);
+  const rendered = await renderImageInspect(services, image);
+  const inspected = inspectedAt(version, query.platform ? { ...rendered, ...ofManifest(image.manifest) } : rendered);
   await exchange.reply.json(200, {
     ...inspected,
-    ...(readsContainerConfig(version, exchange.headers)
-      ? { Container: '', ContainerConfig: inspected.Config ?? {} }
-      : {}),
+    ...(readsContainerConfig(version, exchange.headers) ? { Container: '', ContainerConfig: inspected.Config } : {}),
     ...(query.manifests ? { Manifests: await manifestsOf(services, image.id, signal) } : {}),
   });
+});
+
+/** With a platform in the request the answer is about that platform's manifest, not about the index. */
+const ofManifest = (manifest: Descriptor): { Id: string; Descriptor: NonNullable<WireInspect['Descriptor']> } => ({
+  Id: manifest.digest,
+  Descriptor: structuredClone(manifest) as unknown as NonNullable<WireInspect['Descriptor']>,
 });
 
 /**

@@ -2,7 +2,8 @@ import type { EngineEvent } from '@berth/base';
 import { conflict, invalid } from '@berth/base';
 import { type Filters, MAX_API_VERSION, MIN_API_VERSION } from '@berth/engine-api';
 import type { VolumeRecord } from '@berth/volumes';
-import { renderSummary } from '../render/containers.ts';
+import { listedNow, renderSummary } from '../render/containers.ts';
+import { infoAt } from '../render/info.ts';
 import { type Call, handle, type RouteFactory } from '../route.ts';
 import type { EngineServices } from '../services.ts';
 import { parseTimeQuery } from '../time.ts';
@@ -55,13 +56,13 @@ const version = handle('SystemVersion', async ({ services, exchange }) => {
 
 const goArchitecture = (machine: string): string => ({ x86_64: 'amd64', aarch64: 'arm64' })[machine] ?? machine;
 
-const info = handle('SystemInfo', async ({ services, exchange }) => {
+const info = handle('SystemInfo', async ({ services, exchange, version: api }) => {
   const containers = services.containers.list();
   const count = (status: string): number => containers.filter((c) => c.state.status === status).length;
   const running = count('running') + count('restarting');
   const images = new Set((await services.images.list()).map((i) => i.id));
   await exchange.reply.json(200, {
-    ...(await services.system.info()),
+    ...infoAt(api, await services.system.info()),
     Containers: containers.length,
     ContainersRunning: running,
     ContainersPaused: count('paused'),
@@ -101,7 +102,7 @@ async function imagesWithUse(services: EngineServices, signal: AbortSignal): Pro
 }
 
 async function containersWithSizes(services: EngineServices): Promise<unknown[]> {
-  const shared = { now: services.clock.now(), linkNames: services.containers.linkNames() };
+  const shared = listedNow(services);
   return await Promise.all(
     services.containers
       .list()
