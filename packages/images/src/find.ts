@@ -29,7 +29,7 @@ const ID_PREFIX = /^(?:sha256:)?([0-9a-f]{1,63})$/;
 export function findImage(context: ImageContext, text: string): FoundImage {
   const full = FULL_ID.exec(text)?.[1];
   if (full !== undefined) {
-    const byId = context.records.withDigest(`sha256:${full}` as Digest)[0];
+    const byId = context.records.named(`sha256:${full}` as Digest);
     if (byId) return { target: byId.target };
     throw noSuchImage(text);
   }

@@ -1,7 +1,6 @@
 import { type Descriptor, type Digest, isAttestation } from '@berth/oci';
 import type { ImageContext } from './context.ts';
 import { isContainerImage } from './documents.ts';
-import { groupByTarget } from './list.ts';
 
 /** Something about an image that the store contradicts. */
 export interface ImageFinding {
@@ -16,7 +15,7 @@ export interface ImageFinding {
  */
 export async function check(context: ImageContext): Promise<readonly ImageFinding[]> {
   const findings: ImageFinding[] = [];
-  for (const { target, names } of groupByTarget(context).values())
+  for (const { target, names } of context.records.allNamed().values())
     for (const problem of await problemsOf(context, target)) findings.push({ id: target.digest, names, problem });
   for (const { subject, target } of context.records.allReferrers())
     for (const digest of [subject, target.digest])

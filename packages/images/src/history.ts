@@ -1,7 +1,6 @@
 import type { Digest } from '@berth/oci';
 import type { ImageContext } from './context.ts';
 import type { HistoryEntry, ResolvedImage } from './image-service.ts';
-import { repositoryNames } from './names.ts';
 import { type PlatformOption, resolve, resolveTarget } from './resolve.ts';
 
 /** How far back a line of parents is followed. */
@@ -60,7 +59,7 @@ async function stepOwners(
   const owners = new Map([[image.config.history?.length ?? 0, image.id]]);
   let parent = context.records.facts(image.id).parent;
   for (let count = 0; parent !== undefined && count < MAX_PARENTS; count++) {
-    const target = context.records.withDigest(parent)[0]?.target;
+    const target = context.records.named(parent)?.target;
     if (!target) break;
     const resolved = await resolveTarget(context, target, parent, options).catch(() => undefined);
     const steps = resolved?.config.history?.length;
@@ -71,7 +70,4 @@ async function stepOwners(
 }
 
 const tagsOf = (context: ImageContext, id: Digest): readonly string[] =>
-  repositoryNames(
-    context.records.withDigest(id).map((record) => record.name),
-    id,
-  ).repoTags;
+  context.records.named(id)?.shown.repoTags ?? [];

@@ -5,7 +5,7 @@ import { findImage } from './find.ts';
 import { globToRegExp } from './glob.ts';
 import { dateOf } from './history.ts';
 import type { ImageSummary } from './image-service.ts';
-import type { NamedTarget } from './list.ts';
+import type { NamedTarget } from './named-target.ts';
 import { choose, storedManifests } from './resolve.ts';
 
 type Filters = Readonly<Record<string, readonly string[]>>;

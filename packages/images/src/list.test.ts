@@ -61,6 +61,29 @@ test('hundreds of names are listed quickly', async () => {
   assert.ok(performance.now() - started < 200);
 });
 
+test('names that are kept in memory follow every change, undone ones too', async () => {
+  await using store = await filled();
+  const { target } = await store.images.resolve('app:new');
+  const names = async () => (await store.images.list({ filters: { since: ['app:old'] } }))[0]?.repoTags;
+  const before = ['app:new', 'host:5000/team/app:1'];
+  assert.deepEqual(await names(), before);
+  assert.throws(
+    () =>
+      store.state.transaction(() => {
+        store.images.assignName('undone:1', target);
+        throw new Error('undone');
+      }),
+    /undone/,
+  );
+  assert.deepEqual(await names(), before);
+  assert.deepEqual((await store.images.resolve('app:new')).repoTags, before);
+  await store.images.tag('app:new', 'more:1');
+  assert.deepEqual((await store.images.resolve('app:new')).repoTags, [...before, 'more:1']);
+  assert.deepEqual(await names(), [...before, 'more:1']);
+  await store.images.remove('more:1');
+  assert.deepEqual(await names(), before);
+});
+
 test("an ID may be shortened as long as it is one image's", async () => {
   await using store = await filled();
   const { id } = await store.images.resolve('app:old');

@@ -6,8 +6,7 @@ import { measure, type Part, totalBytes } from './footprint.ts';
 import { dateOf } from './history.ts';
 import type { ImageSummary, ListOptions } from './image-service.ts';
 import { imageFilter } from './list-filters.ts';
-import { repositoryNames } from './names.ts';
-import { isDanglingName } from './records.ts';
+import { NamedTarget } from './named-target.ts';
 import { choose, storedManifests } from './resolve.ts';
 
 /**
@@ -15,7 +14,7 @@ import { choose, storedManifests } from './resolve.ts';
  * dockerd's containerd image store counts. Throws `invalid` for a filter it does not know.
  */
 export async function list(context: ImageContext, options: ListOptions = {}): Promise<readonly ImageSummary[]> {
-  const images = groupByTarget(context);
+  const images = context.records.allNamed();
   const parents = context.records.parents();
   const intermediate = options.all ? undefined : new Set(parents.values());
   const matches = await imageFilter(context, options.filters ?? {}, images);
@@ -34,28 +33,10 @@ export async function list(context: ImageContext, options: ListOptions = {}): Pr
 /** One image of the list. Throws `notFound`. */
 export async function summary(context: ImageContext, name: string, _options: CallOptions = {}): Promise<ImageSummary> {
   const { target } = findImage(context, name);
-  const names = context.records.withDigest(target.digest).map((record) => record.name);
   const { parent, lastTagged } = context.records.facts(target.digest);
-  const image = { target, names, dangling: names.every(isDanglingName) };
+  const image = context.records.named(target.digest) ?? new NamedTarget(target, []);
   const found = summarize(context, image, parent, await known(context, target));
   return lastTagged === undefined ? found : { ...found, lastTagged: new Date(lastTagged) };
-}
-
-/** All names of one target. */
-export interface NamedTarget {
-  readonly target: Descriptor;
-  readonly names: string[];
-  readonly dangling: boolean;
-}
-
-export function groupByTarget(context: ImageContext): ReadonlyMap<Digest, NamedTarget> {
-  const images = new Map<Digest, NamedTarget>();
-  for (const { name, target } of context.records.all()) {
-    const image = images.get(target.digest);
-    if (image) image.names.push(name);
-    else images.set(target.digest, { target, names: [name], dangling: isDanglingName(name) });
-  }
-  return images;
 }
 
 /**
@@ -91,13 +72,13 @@ export async function known(context: ImageContext, target: Descriptor): Promise<
 
 function summarize(
   context: ImageContext,
-  { target, names }: NamedTarget,
+  { target, shown }: NamedTarget,
   parent: Digest | undefined,
   { size, createdAt, labels }: KnownSummary,
 ): ImageSummary {
   return {
     id: target.digest,
-    ...repositoryNames(names, target.digest),
+    ...shown,
     parentId: parent ?? '',
     createdAt,
     size,

@@ -6,7 +6,11 @@ import {
   type Reference,
   withDefaultTag,
 } from '@berth/oci';
-import { isDanglingName } from './records.ts';
+
+/** The name that keeps an image which lost its last one. */
+const DANGLING = '<none>@';
+export const danglingName = (digest: Digest): string => `${DANGLING}${digest}`;
+export const isDanglingName = (name: string): boolean => name.startsWith(DANGLING);
 
 /** The record name of what a user typed: `busybox` is `docker.io/library/busybox:latest`. Throws `invalid`. */
 export const recordName = (text: string): string => recordNameOf(parseReference(text));
@@ -25,10 +29,12 @@ export const referencesOf = (names: readonly string[]): readonly Reference[] =>
   names.filter((name) => !isDanglingName(name)).map((name) => parseReference(name));
 
 /** The two lists docker shows: names with tags, and `repository@digest` for every repository that has the image. */
-export function repositoryNames(
-  names: readonly string[],
-  digest: Digest,
-): { readonly repoTags: readonly string[]; readonly repoDigests: readonly string[] } {
+export interface RepositoryNames {
+  readonly repoTags: readonly string[];
+  readonly repoDigests: readonly string[];
+}
+
+export function repositoryNames(names: readonly string[], digest: Digest): RepositoryNames {
   const references = referencesOf(names);
   const repoTags = references.filter((reference) => reference.tag !== undefined).map((r) => familiarString(r));
   const repoDigests = references.map(({ domain, path }) => familiarString({ domain, path, digest }));

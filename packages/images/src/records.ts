@@ -1,6 +1,8 @@
 import type { Clock } from '@berth/base';
 import type { Descriptor, Digest } from '@berth/oci';
 import type { State } from '@berth/state';
+import { NamedTarget } from './named-target.ts';
+import { danglingName, isDanglingName } from './names.ts';
 
 /** One name of one image, as the database has it. */
 export interface ImageRecord {
@@ -42,16 +44,16 @@ const record = (row: Row): ImageRecord => ({
   updatedAt: new Date(row.updated_at),
 });
 
-export const DANGLING = '<none>@';
-export const danglingName = (digest: Digest): string => `${DANGLING}${digest}`;
-export const isDanglingName = (name: string): boolean => name.startsWith(DANGLING);
-
 /** The image tables. Synchronous; callers wrap several calls in one transaction. */
 export class ImageRecords {
   readonly #state: State;
   readonly #clock: Clock;
   /** All of them, by subject; there are few or none. */
   #referrers: ReadonlyMap<Digest, readonly ReferrerRecord[]> | undefined;
+  /** What was read of names, until one changes. An image may have hundreds, and every list shows them all. */
+  #named = new Map<Digest, NamedTarget>();
+  #namedAll = false;
+  #namedAt = 0;
 
   constructor(state: State, clock: Clock) {
     this.#state = state;
@@ -80,6 +82,49 @@ export class ImageRecords {
     return this.#state.all<Row>('SELECT * FROM images WHERE digest = ? ORDER BY name', digest).map(record);
   }
 
+  /** An image with all of its names; undefined when it has none. */
+  named(digest: Digest): NamedTarget | undefined {
+    const kept = this.#kept();
+    const known = kept.get(digest);
+    if (known || this.#namedAll) return known;
+    const records = this.withDigest(digest);
+    if (!records[0]) return undefined;
+    const named = new NamedTarget(
+      records[0].target,
+      records.map(({ name }) => name),
+    );
+    kept.set(digest, named);
+    return named;
+  }
+
+  /** Every image with all of its names. */
+  allNamed(): ReadonlyMap<Digest, NamedTarget> {
+    const kept = this.#kept();
+    if (this.#namedAll) return kept;
+    const names = new Map<Digest, { readonly target: Descriptor; readonly names: string[] }>();
+    for (const { name, target } of this.all()) {
+      const same = names.get(target.digest);
+      if (same) same.names.push(name);
+      else names.set(target.digest, { target, names: [name] });
+    }
+    this.#named = new Map(
+      [...names].map(([digest, each]) => [digest, kept.get(digest) ?? new NamedTarget(each.target, each.names)]),
+    );
+    this.#namedAll = true;
+    return this.#named;
+  }
+
+  #kept(): Map<Digest, NamedTarget> {
+    if (this.#namedAt !== this.#state.rollbacks) this.#forgetNames();
+    return this.#named;
+  }
+
+  #forgetNames(): void {
+    this.#named = new Map();
+    this.#namedAll = false;
+    this.#namedAt = this.#state.rollbacks;
+  }
+
   /** Targets whose hex digest starts with `prefix` (lower-case hex). */
   targetsWithPrefix(prefix: string): readonly Descriptor[] {
     const rows = this.#state.all<Row>(
@@ -98,6 +143,7 @@ export class ImageRecords {
     return this.#state.transaction(() => {
       const before = this.get(name);
       const now = this.#clock.now().getTime();
+      this.#forgetNames();
       this.#state.run(
         `INSERT INTO images (name, digest, media_type, size, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?)
          ON CONFLICT(name) DO UPDATE SET digest = excluded.digest, media_type = excluded.media_type,
@@ -120,10 +166,15 @@ export class ImageRecords {
 
   /** Gives an image without a name the dangling one; nothing when it has a name. */
   keepDangling(target: Descriptor): void {
-    if (this.withDigest(target.digest).length === 0) this.put(danglingName(target.digest), target);
+    if (!this.#hasName(target.digest)) this.put(danglingName(target.digest), target);
+  }
+
+  #hasName(digest: Digest): boolean {
+    return this.#state.get('SELECT 1 FROM images WHERE digest = ? LIMIT 1', digest) !== undefined;
   }
 
   delete(name: string): boolean {
+    this.#forgetNames();
     return this.#state.run('DELETE FROM images WHERE name = ?', name).changes > 0;
   }
 

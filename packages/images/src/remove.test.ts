@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { streamOf } from '@berth/oci';
 import { heldBy, openTestStore, putImage, storedDigests, type TestStore } from './test-support.ts';
 
 const APP = { domain: 'docker.io', path: 'library/app' };
@@ -109,4 +110,27 @@ test('a name that moves on leaves its old image dangling; prune frees exactly th
   assert.equal((await store.images.list()).length, 1);
   await store.images.prune({ dangling: false });
   assert.deepEqual(storedDigests(store), []);
+});
+
+test('prune leaves a used image the name its container has, or one when that was an ID', async () => {
+  await using store = await openTestStore();
+  const id = await pulled(store, ['one']);
+  for (const name of ['app:b', 'app:z', 'other:1']) await store.images.tag('app', name);
+  store.users.set(id, [{ id: USER, running: false, name: 'app:b@' + id }]);
+  const names = async () => (await store.images.list())[0]?.repoTags;
+  const { removed, bytes } = await store.images.prune({ dangling: false });
+  assert.deepEqual(removed, [{ untagged: 'app:latest' }, { untagged: 'app:z' }, { untagged: 'other:1' }]);
+  assert.deepEqual([bytes, await names()], [0, ['app:b']]);
+  await store.images.tag('app:b', 'app:y');
+  store.users.set(id, [{ id: USER, running: false, name: short(id) }]);
+  await store.images.prune({ dangling: false });
+  assert.deepEqual(await names(), ['app:y']);
+});
+
+test('no name may read as an ID', async () => {
+  await using store = await openTestStore();
+  await pulled(store, ['one']);
+  const refused = { kind: 'invalid', message: /ambiguous tag using digest algorithm as name/ };
+  await assert.rejects(store.images.tag('app', 'sha256:x'), refused);
+  await assert.rejects(store.images.import(streamOf(new Uint8Array(0)), { reference: 'sha256:x' }), refused);
 });

@@ -15,8 +15,7 @@ import { footprint } from './footprint.ts';
 import type { RemovedItem, RemoveOptions } from './image-service.ts';
 import { labelsOf } from './labels.ts';
 import { blobRef } from './lease.ts';
-import { recordNameOf, referencesOf } from './names.ts';
-import { danglingName } from './records.ts';
+import { danglingName, isDanglingName, recordNameOf, referencesOf } from './names.ts';
 
 /** What one removal did. */
 export interface Removal {
@@ -62,12 +61,18 @@ async function removeFound(
   if (!options.force && isSingleReference(references)) refuseLastReference(context, target.digest, name);
   untag(context, target, parseReference(record.name), items);
   untagOrphanedDigests(context, target, parseReference(record.name), items);
-  if (referencesTo(context, target.digest).length > 0) return 0;
+  if (hasReference(context, target.digest)) return 0;
   return await deleteImage(context, target, { ...options, quiet: true }, items);
 }
 
+const namesOf = (context: ImageContext, digest: Digest): readonly string[] =>
+  context.records.named(digest)?.names ?? [];
+
 const referencesTo = (context: ImageContext, digest: Digest): readonly Reference[] =>
-  referencesOf(context.records.withDigest(digest).map((record) => record.name));
+  referencesOf(namesOf(context, digest));
+
+const hasReference = (context: ImageContext, digest: Digest): boolean =>
+  namesOf(context, digest).some((name) => !isDanglingName(name));
 
 /** One name, or one tag with digest references of the same repository. */
 function isSingleReference(references: readonly Reference[]): boolean {
@@ -104,7 +109,11 @@ function untagOrphanedDigests(
 ): void {
   if (removed.tag === undefined) return;
   const repository = normalizedName(removed);
-  const rest = referencesTo(context, target.digest).filter((reference) => normalizedName(reference) === repository);
+  const rest = referencesOf(
+    namesOf(context, target.digest).filter(
+      (name) => name.startsWith(`${repository}:`) || name.startsWith(`${repository}@`),
+    ),
+  );
   if (rest.some((reference) => reference.digest === undefined)) return;
   for (const reference of rest) untag(context, target, reference, items);
   const seen = context.records.hasSource(target.digest, removed.domain, removed.path);
@@ -171,7 +180,7 @@ async function forget(context: ImageContext, target: Descriptor): Promise<number
 async function pruneParent(context: ImageContext, parent: Digest, items: RemovedItem[]): Promise<number> {
   using _held = await context.locks.acquire(parent);
   const [record] = context.records.withDigest(parent);
-  if (!record || referencesTo(context, parent).length > 0) return 0;
+  if (!record || hasReference(context, parent)) return 0;
   if ([...context.records.parents().values()].includes(parent)) return 0;
   return await deleteImage(context, record.target, { quiet: true }, items);
 }
@@ -187,7 +196,7 @@ const stoppedConflict = (context: ImageContext, id: Digest): EngineError | undef
 };
 
 const referencedConflict = (context: ImageContext, id: Digest): EngineError | undefined =>
-  referencesTo(context, id).length > 0
+  hasReference(context, id)
     ? unableToDelete(id, 'must be forced', 'image is referenced in multiple repositories')
     : undefined;
 

@@ -13,7 +13,6 @@ import type { ImageContext } from './context.ts';
 import { checkedDiffIds, isContainerImage, whyNoImage } from './documents.ts';
 import { findImage } from './find.ts';
 import type { ResolvedImage } from './image-service.ts';
-import { repositoryNames } from './names.ts';
 
 export interface PlatformOption extends CallOptions {
   readonly platform?: Platform | undefined;
@@ -41,7 +40,6 @@ export async function resolveTarget(
   }
   const { descriptor, manifest, config } = found;
   const diffIds = checkedDiffIds(config, manifest.layers);
-  const names = context.records.withDigest(target.digest).map((record) => record.name);
   return {
     id: target.digest,
     target,
@@ -52,7 +50,7 @@ export async function resolveTarget(
     diffIds,
     chainIds: chainIds(diffIds),
     platform: platformOf(config),
-    ...repositoryNames(names, target.digest),
+    ...(context.records.named(target.digest)?.shown ?? { repoTags: [], repoDigests: [] }),
   };
 }
 

@@ -19,7 +19,10 @@ export interface NetworkService {
   get(nameOrId: string): NetworkRecord;
   list(): readonly NetworkRecord[];
   endpoints(networkId: string): readonly EndpointRecord[];
+  /** In the order their interfaces were made. */
   endpointsOf(containerId: string): readonly EndpointRecord[];
+  /** The same of every container that has any, for lists. */
+  endpointsByContainer(): ReadonlyMap<string, readonly EndpointRecord[]>;
   remove(nameOrId: string, options?: CallOptions): Promise<void>;
   prune(matches: (network: NetworkRecord) => boolean): Promise<readonly string[]>;
 

@@ -26,6 +26,7 @@ export function createNetworkService(options: NetworkServiceOptions): NetworkSer
     list: () => store.networks(),
     endpoints: (networkId) => store.endpointsOn(networkId),
     endpointsOf: (containerId) => store.endpointsOf(containerId),
+    endpointsByContainer: () => store.endpointsByContainer(),
     remove: (nameOrId, call) => removeNetwork(context, nameOrId, call),
     prune: (matches) => pruneNetworks(context, matches),
     openSandbox: (containerId, input, call) => openSandbox(context, containerId, input, call),

@@ -10,6 +10,9 @@ interface Doc {
 export class NetworkStore {
   readonly state: State;
   readonly #networks = new Map<string, NetworkRecord>();
+  #endpoints:
+    | { readonly version: number; readonly byContainer: ReadonlyMap<string, readonly EndpointRecord[]> }
+    | undefined;
 
   constructor(state: State) {
     this.state = state;
@@ -56,7 +59,18 @@ export class NetworkStore {
     const found = parse<EndpointRecord>(
       this.state.all<Doc>('SELECT doc FROM endpoints WHERE container_id = ?', containerId),
     );
-    return found.toSorted((a, b) => a.interfaceName.localeCompare(b.interfaceName, 'en', { numeric: true }));
+    return found.toSorted(byInterface);
+  }
+
+  /** The same of all containers that have any, read once for as long as nothing changes. */
+  endpointsByContainer(): ReadonlyMap<string, readonly EndpointRecord[]> {
+    const { version } = this.state;
+    if (this.#endpoints?.version !== version) {
+      const found = Map.groupBy(this.endpoints(), ({ containerId }) => containerId);
+      for (const endpoints of found.values()) endpoints.sort(byInterface);
+      this.#endpoints = { version, byContainer: found };
+    }
+    return this.#endpoints.byContainer;
   }
 
   putEndpoint(endpoint: EndpointRecord): void {
@@ -96,6 +110,9 @@ export class NetworkStore {
     this.state.run('DELETE FROM meta WHERE key = ?', `sandbox:${containerId}`);
   }
 }
+
+const byInterface = (a: EndpointRecord, b: EndpointRecord): number =>
+  a.interfaceName.localeCompare(b.interfaceName, 'en', { numeric: true });
 
 function parse<T>(rows: readonly Doc[]): readonly T[] {
   return rows.map(({ doc }) => JSON.parse(doc) as T);

@@ -21,6 +21,8 @@ export interface State extends Disposable {
   readonly instanceId: string;
   /** Grows with every change made through this object: equal numbers mean that nothing was written in between. */
   readonly version: number;
+  /** Grows with every transaction that is undone: what was read within it may not be kept. */
+  readonly rollbacks: number;
   transaction<T>(work: () => T): T;
   run(sql: string, ...values: readonly SqlValue[]): { readonly changes: number };
   get<Row extends object>(sql: string, ...values: readonly SqlValue[]): Row | undefined;
@@ -41,9 +43,14 @@ class SqliteState implements State {
   readonly #statements = new Map<string, StatementSync>();
   #depth = 0;
   #version = 0;
+  #rollbacks = 0;
 
   get version(): number {
     return this.#version;
+  }
+
+  get rollbacks(): number {
+    return this.#rollbacks;
   }
 
   constructor(path: string, db: DatabaseSync, instanceId: string) {
@@ -61,6 +68,8 @@ class SqliteState implements State {
       this.#db.exec('COMMIT');
       return result;
     } catch (error) {
+      this.#version++;
+      this.#rollbacks++;
       if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
       throw named(error);
     } finally {
