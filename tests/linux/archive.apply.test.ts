@@ -1,14 +1,17 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import {
+  appendFileSync,
   chownSync,
-  createReadStream,
+  closeSync,
   existsSync,
   linkSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   readlinkSync,
@@ -34,6 +37,7 @@ import {
   type TarEntry,
   unpackInto,
 } from '@berth/archive';
+import { Growth } from '@berth/base';
 import { deviceNumber, getXattr, makeFifo, makeNode, setTimes, setXattr } from '@berth/linux';
 
 const base = mkdtempSync(join(process.env['BERTH_TEST_TMP'] ?? '/dev/shm', 'berth-test-'));
@@ -74,6 +78,41 @@ const collect = async (stream: AsyncIterable<Uint8Array>): Promise<Buffer> => {
   const parts: Uint8Array[] = [];
   for await (const part of stream) parts.push(part);
   return Buffer.concat(parts);
+};
+
+/** A file that gets `chunks` one by one, to be followed; given up when they end in an error. */
+const growing = (chunks: AsyncIterable<Uint8Array>) => {
+  const path = join(fresh(), 'growing');
+  writeFileSync(path, '');
+  const [fd, growth] = [openSync(path, 'r'), new Growth()];
+  const written = (async () => {
+    try {
+      for await (const chunk of chunks) {
+        if (growth.ended) return;
+        appendFileSync(path, chunk);
+        growth.grow(growth.length + chunk.byteLength);
+      }
+      growth.complete();
+    } catch {
+      growth.giveUp();
+    }
+  })();
+  return {
+    fd,
+    growth,
+    async [Symbol.asyncDispose]() {
+      growth.giveUp();
+      await written;
+      closeSync(fd);
+    },
+  };
+};
+
+const slowly = async function* (data: Buffer, chunk: number): AsyncGenerator<Uint8Array> {
+  for await (const part of streamOf(data, chunk)) {
+    yield part;
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
 };
 
 const apply = (target: string, data: Buffer, mode: 'overlay' | 'merge' = 'overlay') =>
@@ -175,16 +214,17 @@ const compressors: Record<string, (data: Buffer) => Buffer> = {
 };
 
 for (const [name, pack] of Object.entries(compressors))
-  test(`layers compressed as ${name} apply from a file and from a stream; cut short they are refused`, async () => {
+  test(`layers compressed as ${name} apply from a file and from one that grows; cut short they are refused`, async () => {
     const plain = tarOf({ name: 'a/b', body: 'x'.repeat(5000) }, { name: 'c', body: 'c' });
     const data = pack(plain);
     const file = join(fresh(), 'layer');
     writeFileSync(file, data);
     await using pool = createApplyPool({ workers: 2 });
     const [one, two] = [fresh(), fresh()];
+    await using arriving = growing(slowly(data, Math.max(1, data.length >> 4)));
     const results = await Promise.all([
       pool.apply({ source: { path: file }, target: one, mode: 'overlay' }),
-      pool.apply({ source: { stream: createReadStream(file) }, target: two, mode: 'merge' }),
+      pool.apply({ source: arriving, target: two, mode: 'merge' }),
     ]);
     const diffId = `sha256:${createHash('sha256').update(plain).digest('hex')}`;
     assert.deepEqual(
@@ -199,9 +239,8 @@ for (const [name, pack] of Object.entries(compressors))
     const cut = data.subarray(0, name === 'plain' ? 3000 : data.length - 12);
     writeFileSync(file, cut);
     await assert.rejects(pool.apply({ source: { path: file }, target: fresh(), mode: 'overlay' }), { kind: 'invalid' });
-    await assert.rejects(pool.apply({ source: { stream: streamOf(cut) }, target: fresh(), mode: 'overlay' }), {
-      kind: 'invalid',
-    });
+    await using short = growing(slowly(cut, cut.length >> 2));
+    await assert.rejects(pool.apply({ source: short, target: fresh(), mode: 'overlay' }), { kind: 'invalid' });
   });
 
 test('compress and decompress are inverse', async () => {
@@ -299,7 +338,7 @@ test('bombs and limits', async () => {
   });
 });
 
-test('a cancelled apply and a failing stream reject with their reason', async () => {
+test('a cancelled apply and a file that is given up are rejected, also while waiting for bytes; the thread goes on', async () => {
   const stop = new AbortController();
   const endless = async function* (): AsyncGenerator<Uint8Array> {
     yield tarOf({ name: 'a', size: 1 << 30 }).subarray(0, 512);
@@ -310,15 +349,26 @@ test('a cancelled apply and a failing stream reject with their reason', async ()
   };
   await using pool = createApplyPool({ workers: 1 });
   setTimeout(() => stop.abort(), 100);
-  await assert.rejects(
-    pool.apply({ source: { stream: endless() }, target: fresh(), mode: 'overlay' }, { signal: stop.signal }),
-    { kind: 'cancelled' },
-  );
+  await using without = growing(endless());
+  await assert.rejects(pool.apply({ source: without, target: fresh(), mode: 'overlay' }, { signal: stop.signal }), {
+    kind: 'cancelled',
+  });
+  const stalled = async function* (): AsyncGenerator<Uint8Array> {
+    yield tarOf({ name: 'a', body: 'x' }).subarray(0, 600);
+    await once(again.signal, 'abort');
+  };
+  const again = new AbortController();
+  await using waiting = growing(stalled());
+  setTimeout(() => again.abort(), 100);
+  await assert.rejects(pool.apply({ source: waiting, target: fresh(), mode: 'overlay' }, { signal: again.signal }), {
+    kind: 'cancelled',
+  });
   const broken = async function* (): AsyncGenerator<Uint8Array> {
     yield tarOf({ name: 'a', body: 'x' }).subarray(0, 600);
     throw new Error('network gone');
   };
-  await assert.rejects(pool.apply({ source: { stream: broken() }, target: fresh(), mode: 'overlay' }), /network gone/);
+  await using failing = growing(broken());
+  await assert.rejects(pool.apply({ source: failing, target: fresh(), mode: 'overlay' }), { kind: 'cancelled' });
   const file = join(base, 'after.tar');
   writeFileSync(file, tarOf({ name: 'ok', body: 'x' }));
   assert.equal((await pool.apply({ source: { path: file }, target: fresh(), mode: 'overlay' })).entries, 1);

@@ -43,12 +43,11 @@ test('a pool leaves no thread, process, file or descriptor behind, the oracle se
   };
   await expectNoLeaks(async () => {
     await using pool = createApplyPool();
-    const stream = (async function* () {
-      yield Buffer.from('not a tar'.repeat(100));
-    })();
+    const path = root.at('f');
+    writeFileSync(path, 'not a tar'.repeat(100));
     mkdirSync(root.at('x'));
-    await assert.rejects(pool.apply({ source: { stream }, target: root.at('x'), mode: 'merge' }), { kind: 'invalid' });
-    await runCommand('rm', ['-r', root.at('x')]);
+    await assert.rejects(pool.apply({ source: { path }, target: root.at('x'), mode: 'merge' }), { kind: 'invalid' });
+    await runCommand('rm', ['-r', root.at('x'), path]);
   }, scope);
   await assert.rejects(
     expectNoLeaks(async () => createNetns(root.at('ns')), { ...scope, graceMs: 0 }),

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { closeSync, openSync } from 'node:fs';
-import { cancelled, dataLoss, tooLarge } from '@berth/base';
+import { cancelled, dataLoss, Growth, tooLarge } from '@berth/base';
 import type { Compression } from './compression.ts';
 import { LayerWriter, type LayerWriterOptions } from './layer-writer.ts';
-import { detectFile, readDecompressed } from './read-decompressed.ts';
+import { ArchiveFile, readDecompressed } from './read-decompressed.ts';
 import { type TarLimits, TarParser } from './tar-parser.ts';
 
 export const DEFAULT_LIMITS: Required<TarLimits> = { maxEntries: 5_000_000, maxBytes: 256 * 2 ** 30 };
@@ -12,9 +12,10 @@ export type WriterSettings = Omit<LayerWriterOptions, 'mapOwner'>;
 
 /** What a worker thread is told to do. Plain data. */
 export interface ApplyJob extends WriterSettings {
-  readonly source: { readonly path: string } | { readonly fd: number };
+  /** A file, or one that grows, whose descriptor stays the caller's. */
+  readonly source: { readonly path: string } | { readonly fd: number; readonly cell: Growth['cell'] };
   readonly target: string;
-  /** Undefined: found out from the first bytes, for a path only. */
+  /** Undefined: found out from the first bytes. */
   readonly compression: Compression | undefined;
   readonly limits: TarLimits;
   readonly expectedDiffId: string | undefined;
@@ -34,15 +35,16 @@ export interface ApplyResult {
 
 /** Applies one archive on the calling thread, by blocking calls. One pass: decompress, hash, write. */
 export async function applyArchive(job: ApplyJob): Promise<ApplyResult> {
-  const fd = 'path' in job.source ? openSync(job.source.path, 'r') : job.source.fd;
+  if ('fd' in job.source) return await applyFrom(new ArchiveFile(job.source.fd, new Growth(job.source.cell)), job);
+  const fd = openSync(job.source.path, 'r');
   try {
-    return await applyFrom(fd, job);
+    return await applyFrom(new ArchiveFile(fd), job);
   } finally {
     closeSync(fd);
   }
 }
 
-const applyFrom = async (fd: number, job: ApplyJob): Promise<ApplyResult> => {
+const applyFrom = async (file: ArchiveFile, job: ApplyJob): Promise<ApplyResult> => {
   using writer = new LayerWriter(job.target, job);
   const limits = { ...DEFAULT_LIMITS, ...job.limits };
   const parser = new TarParser(writer, limits);
@@ -50,7 +52,7 @@ const applyFrom = async (fd: number, job: ApplyJob): Promise<ApplyResult> => {
   // Headers and padding come on top of the files' own bytes.
   const maxStream = limits.maxBytes + limits.maxEntries * 1024;
   let size = 0;
-  for await (const batch of readDecompressed(fd, job.compression ?? detectFile(fd)))
+  for await (const batch of readDecompressed(file, job.compression ?? file.detect()))
     for (const chunk of batch) {
       if (job.cancel[0] !== 0) throw cancelled('applying the layer was cancelled');
       size += chunk.length;

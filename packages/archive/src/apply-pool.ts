@@ -1,20 +1,23 @@
-import { closeSync } from 'node:fs';
-import { Socket } from 'node:net';
-import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import { Worker } from 'node:worker_threads';
-import { type CallOptions, conflict, EngineError, type ErrorKind, internal, throwIfAborted } from '@berth/base';
-import { makePipe, setPipeSize } from '@berth/linux';
-import type { ApplyJob, ApplyResult, WriterSettings } from './apply-archive.ts';
+import {
+  type CallOptions,
+  conflict,
+  EngineError,
+  type ErrorKind,
+  type Growth,
+  internal,
+  throwIfAborted,
+} from '@berth/base';
+import type { ApplyResult, WriterSettings } from './apply-archive.ts';
 import type { Job, JobResult } from './apply-worker.ts';
 import type { DiffSource } from './changes.ts';
-import { type Compression, detectCompression, MAGIC_SIZE } from './compression.ts';
+import type { Compression } from './compression.ts';
 import type { TarLimits } from './tar-parser.ts';
 import type { WrittenArchive } from './write-archive.ts';
 
 export interface ApplyLayerOptions extends WriterSettings {
-  /** A file, or the bytes as they arrive: reading them waits for the disk. */
-  readonly source: { readonly path: string } | { readonly stream: AsyncIterable<Uint8Array> };
+  /** A file, or one that is read while it grows. Its descriptor stays the caller's, to be closed afterwards. */
+  readonly source: { readonly path: string } | { readonly fd: number; readonly growth: Growth };
   readonly target: string;
   /** Default: detected from the first bytes. */
   readonly compression?: Compression;
@@ -29,7 +32,7 @@ export interface ApplyPool extends AsyncDisposable {
   /**
    * Applies a layer in a worker thread; waits for a free one. On failure part of the tree may have been written: the
    * caller discards the directory. Throws `invalid` (malformed or hostile archive, damaged compression), `tooLarge`,
-   * `dataLoss`, `exhausted`, `cancelled`.
+   * `dataLoss`, `exhausted`, `cancelled` (also when a growing file is given up; aborting gives it up).
    */
   apply(options: ApplyLayerOptions, call?: CallOptions): Promise<ApplyResult>;
   /**
@@ -61,7 +64,17 @@ class WorkerPool implements ApplyPool {
   }
 
   apply(options: ApplyLayerOptions, call: CallOptions = {}): Promise<ApplyResult> {
-    return this.#run(call, (worker, cancel) => applyOn(worker, options, cancel, call));
+    const { source, target, compression, limits = {}, expectedDiffId, ...settings } = options;
+    const growth = 'growth' in source ? source.growth : undefined;
+    return this.#run(
+      call,
+      (worker, cancel) => {
+        const from = 'growth' in source ? { fd: source.fd, cell: source.growth.cell } : source;
+        const job = { ...settings, target, limits, compression, expectedDiffId, cancel, source: from };
+        return ask<ApplyResult>(worker, { apply: job });
+      },
+      () => growth?.giveUp(),
+    );
   }
 
   write(source: DiffSource, fd: number, call: CallOptions = {}): Promise<WrittenArchive | undefined> {
@@ -71,13 +84,18 @@ class WorkerPool implements ApplyPool {
   }
 
   /** Runs a job on a thread that becomes free. It has ended when this returns, cancelled or not. */
-  async #run<T>(call: CallOptions, job: (worker: Worker, cancel: Int32Array) => Promise<T>): Promise<T> {
+  async #run<T>(
+    call: CallOptions,
+    job: (worker: Worker, cancel: Int32Array) => Promise<T>,
+    wake?: () => void,
+  ): Promise<T> {
     throwIfAborted(call.signal);
     if (this.#closed) throw conflict('the pool is closed');
     const worker = await this.#acquire();
     const cancel = new Int32Array(new SharedArrayBuffer(4));
     const onAbort = (): void => {
       cancel[0] = 1;
+      wake?.();
     };
     call.signal?.addEventListener('abort', onAbort, { once: true });
     try {
@@ -151,18 +169,6 @@ class WorkerPool implements ApplyPool {
   }
 }
 
-const applyOn = async (
-  worker: Worker,
-  options: ApplyLayerOptions,
-  cancel: Int32Array,
-  call: CallOptions,
-): Promise<ApplyResult> => {
-  const { source, target, compression, limits = {}, expectedDiffId, ...settings } = options;
-  const job = { ...settings, target, limits, expectedDiffId, cancel };
-  if ('path' in source) return await ask<ApplyResult>(worker, { apply: { ...job, source, compression } });
-  return await feed(worker, job, source.stream, compression, call);
-};
-
 /** Has the thread do a job; `Result` is what jobs of its kind give. */
 const ask = async <Result extends JobResult>(worker: Worker, job: Job): Promise<Result> => {
   const answer = await new Promise<Answer>((resolve, reject) => {
@@ -189,71 +195,6 @@ const ask = async <Result extends JobResult>(worker: Worker, job: Job): Promise<
   const { kind, message, code } = answer.error;
   throw new EngineError(kind, message, code === undefined ? {} : { details: { code } });
 };
-
-type JobWithoutSource = Omit<ApplyJob, 'source' | 'compression'>;
-
-/** A worker blocks on reading, so a stream reaches it through a pipe, which also holds the stream back. */
-const feed = async (
-  worker: Worker,
-  job: JobWithoutSource,
-  stream: AsyncIterable<Uint8Array>,
-  compression: Compression | undefined,
-  call: CallOptions,
-): Promise<ApplyResult> => {
-  const { head, rest } = await peek(stream, MAGIC_SIZE);
-  const pipe = makePipe();
-  setPipeSize(pipe.read, 1 << 20);
-  let sink: Socket;
-  try {
-    sink = new Socket({ fd: pipe.write, readable: false, writable: true });
-  } catch (error) {
-    closeSync(pipe.write);
-    closeSync(pipe.read);
-    throw error;
-  }
-  let sourceError: unknown;
-  const written = pipeline(Readable.from(rest, { objectMode: false }), sink, { signal: call.signal }).catch(
-    (error: unknown) => {
-      // The worker stops reading when it fails or has seen all it needs: that is its answer's business.
-      if ((error as NodeJS.ErrnoException).code !== 'EPIPE') sourceError = error;
-      if (sourceError !== undefined) job.cancel[0] = 1;
-    },
-  );
-  try {
-    const result = await ask<ApplyResult>(worker, {
-      apply: { ...job, source: { fd: pipe.read }, compression: compression ?? detectCompression(head) },
-    });
-    await written;
-    if (sourceError !== undefined) throw sourceError;
-    return result;
-  } catch (error) {
-    sink.destroy();
-    await written;
-    throw sourceError ?? error;
-  }
-};
-
-/** The first `size` bytes of a stream (or all of a shorter one), and the whole stream again. */
-export async function peek(
-  stream: AsyncIterable<Uint8Array>,
-  size: number,
-): Promise<{ readonly head: Buffer; readonly rest: AsyncIterable<Uint8Array> }> {
-  const iterator = stream[Symbol.asyncIterator]();
-  const seen: Uint8Array[] = [];
-  let length = 0;
-  while (length < size) {
-    const step = await iterator.next();
-    if (step.done) break;
-    seen.push(step.value);
-    length += step.value.length;
-  }
-  const remaining = { [Symbol.asyncIterator]: () => iterator };
-  async function* rest(): AsyncGenerator<Uint8Array> {
-    yield* seen;
-    yield* remaining;
-  }
-  return { head: Buffer.concat(seen).subarray(0, size), rest: rest() };
-}
 
 /** Worker threads that apply layers side by side; started when needed, ended after `idleMs` without work. */
 export function createApplyPool(options: { readonly workers?: number; readonly idleMs?: number } = {}): ApplyPool {

@@ -5,7 +5,6 @@ import { pipeline } from 'node:stream/promises';
 import { createGunzip, createGzip, createZstdCompress, createZstdDecompress } from 'node:zlib';
 import { type CallOptions, invalid, throwIfAborted, unavailable } from '@berth/base';
 import type { ByteStream } from '@berth/oci';
-import { peek } from './apply-pool.ts';
 import {
   type Compression,
   decompressor,
@@ -14,6 +13,7 @@ import {
   MAGIC_SIZE,
   type Program,
 } from './compression.ts';
+import { peek } from './peek.ts';
 
 async function* throughProgram(
   source: ByteStream,

@@ -3,6 +3,7 @@ export * from './atomic-write.ts';
 export * from './clock.ts';
 export * from './errors.ts';
 export * from './event-bus.ts';
+export * from './growth.ts';
 export * from './id.ts';
 export * from './keyed-lock.ts';
 export * from './logger.ts';

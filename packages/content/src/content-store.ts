@@ -1,4 +1,4 @@
-import type { CallOptions } from '@berth/base';
+import type { CallOptions, Growth } from '@berth/base';
 import type { ByteRange, ByteStream, Descriptor, Digest } from '@berth/oci';
 
 /**
@@ -57,6 +57,14 @@ export interface Filled {
   readonly size: number;
 }
 
+/** A partial file to read while it grows. Disposing closes it; the ingest goes on. */
+export interface FollowedFile extends Disposable {
+  /** Open for reading. Use positions. */
+  readonly fd: number;
+  /** Complete once the blob has been verified and published; given up when this ingest ends in any other way. */
+  readonly growth: Growth;
+}
+
 export interface Ingest extends AsyncDisposable {
   readonly ref: string;
   /** Bytes already stored: where the next write goes. */
@@ -68,6 +76,8 @@ export interface Ingest extends AsyncDisposable {
    * of `write`, before `commit`. Throws `conflict` (bytes are there already), `dataLoss` (the file has another size).
    */
   fill<F extends Filled>(write: (descriptor: number) => Promise<F | undefined>): Promise<F | undefined>;
+  /** The file itself, from its first byte, for whoever can use the bytes before they are verified. */
+  follow(): FollowedFile;
   /** Digest of all bytes so far (sha256 unless the expected digest says otherwise): for a stream whose digest is not known before its end. */
   digest(): Promise<Digest>;
   /** Verifies and publishes; the ingest is closed afterwards whatever the outcome. */

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
-import { writeSync } from 'node:fs';
+import { readSync, writeSync } from 'node:fs';
 import { test } from 'node:test';
 import { isKind } from '@berth/base';
 import type { ByteStream, Digest } from '@berth/oci';
-import type { ContentStore } from './content-store.ts';
+import type { ContentStore, FollowedFile } from './content-store.ts';
 
 /** What the contract needs of an implementation: fresh stores, and the same store opened again. */
 export interface ContentStoreSubject extends AsyncDisposable {
@@ -19,6 +19,12 @@ export const collectBytes = async (stream: ByteStream): Promise<Buffer> => {
   const chunks: Uint8Array[] = [];
   for await (const chunk of stream) chunks.push(chunk);
   return Buffer.concat(chunks);
+};
+
+const bytesIn = ({ fd, growth }: FollowedFile): Buffer => {
+  const bytes = Buffer.alloc(growth.length);
+  readSync(fd, bytes, 0, bytes.length, 0);
+  return bytes;
 };
 
 /** Registers the tests every {@link ContentStore} must pass. */
@@ -101,6 +107,37 @@ export function contentStoreContract(name: string, create: () => Promise<Content
       isKind(error, 'dataLoss'),
     );
     assert.deepEqual([...store.list()], []);
+  });
+
+  test(`${name}: a blob can be read while it comes in, also one that is resumed; what it ends as is told`, async () => {
+    await using subject = await create();
+    const data = randomBytes(5_000_000);
+    const expected = { digest: sha256(data), size: data.length };
+    let store = subject.store;
+    {
+      await using cut = await store.ingest('followed', expected);
+      using file = cut.follow();
+      assert.deepEqual([file.growth.length, file.growth.ended], [0, false]);
+      await cut.write(data.subarray(0, 3_000_000));
+      assert.ok(file.growth.length <= 3_000_000);
+      assert.deepEqual(bytesIn(file), data.subarray(0, file.growth.length));
+      await cut[Symbol.asyncDispose]();
+      assert.equal(file.growth.givenUp, true);
+    }
+    store = await subject.reopen();
+    await using ingest = await store.ingest('followed', expected);
+    using file = ingest.follow();
+    assert.equal(file.growth.length, 3_000_000);
+    await ingest.write(data.subarray(3_000_000));
+    assert.equal(file.growth.ended, false);
+    await ingest.commit(expected);
+    assert.deepEqual([file.growth.ended, file.growth.givenUp], [true, false]);
+    assert.deepEqual(bytesIn(file), data);
+    await using wrong = await store.ingest('wrong');
+    using spoiled = wrong.follow();
+    await wrong.write(Buffer.from('x'));
+    await assert.rejects(wrong.commit({ digest: sha256(data), size: 1 }), (error) => isKind(error, 'dataLoss'));
+    assert.equal(spoiled.growth.givenUp, true);
   });
 
   test(`${name}: an empty blob is a blob`, async () => {

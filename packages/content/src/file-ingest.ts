@@ -1,9 +1,9 @@
 import { createHash, type Hash } from 'node:crypto';
-import { renameSync } from 'node:fs';
+import { closeSync, openSync, renameSync } from 'node:fs';
 import { type FileHandle, rm } from 'node:fs/promises';
-import { conflict, dataLoss, type EngineError, kindOf, throwIfAborted, tooLarge, wrap } from '@berth/base';
+import { conflict, dataLoss, type EngineError, Growth, kindOf, throwIfAborted, tooLarge, wrap } from '@berth/base';
 import { type Descriptor, type Digest, digestAlgorithm, parseDigest } from '@berth/oci';
-import type { BlobInfo, Filled, Ingest } from './content-store.ts';
+import type { BlobInfo, Filled, FollowedFile, Ingest } from './content-store.ts';
 import { feedHash, hashFile } from './hash-file.ts';
 
 const BUFFER_SIZE = 1 << 20;
@@ -52,6 +52,9 @@ export class FileIngest implements Ingest {
   #writing: Promise<void> = DONE;
   #open = true;
   #failure: EngineError | undefined;
+  readonly #followers: Growth[] = [];
+  /** Bytes in the file, without those on their way. */
+  #written: number;
 
   constructor(host: IngestHost, opened: OpenIngest) {
     this.#host = host;
@@ -59,6 +62,7 @@ export class FileIngest implements Ingest {
     this.#path = opened.path;
     this.#file = opened.file;
     this.#stored = opened.stored;
+    this.#written = opened.stored;
     this.#expected = opened.expected;
     this.#signal = opened.signal;
     this.#algorithm = opened.expected ? digestAlgorithm(opened.expected.digest) : 'sha256';
@@ -163,8 +167,10 @@ export class FileIngest implements Ingest {
   async #writeAll(bytes: Uint8Array, start: number): Promise<void> {
     let done = 0;
     try {
-      while (done < bytes.length)
+      while (done < bytes.length) {
         done += (await this.#file.write(bytes, done, bytes.length - done, start + done)).bytesWritten;
+        this.#grown(start + done);
+      }
     } catch (error) {
       const full = kindOf(error) === 'exhausted';
       this.#failure = wrap(full ? `no space left to store ${this.ref}` : `write ${this.ref}`, error);
@@ -172,6 +178,11 @@ export class FileIngest implements Ingest {
       await this.#file.truncate(start + done).catch(() => undefined);
       throw this.#failure;
     }
+  }
+
+  #grown(length: number): void {
+    this.#written = length;
+    for (const growth of this.#followers) growth.grow(length);
   }
 
   async fill<F extends Filled>(write: (descriptor: number) => Promise<F | undefined>): Promise<F | undefined> {
@@ -184,12 +195,22 @@ export class FileIngest implements Ingest {
       if (size !== (filled?.size ?? 0))
         throw dataLoss(`${this.ref}: ${filled?.size ?? 0} bytes were to be written, the file has ${size}`);
       this.#stored = size;
+      this.#grown(size);
       this.#told = filled?.digest;
       return filled;
     } catch (error) {
       await this.abort();
       throw kindOf(error) === 'exhausted' ? wrap(`no space left to store ${this.ref}`, error) : error;
     }
+  }
+
+  follow(): FollowedFile {
+    this.#check();
+    const fd = openSync(this.#path, 'r');
+    const growth = new Growth();
+    growth.grow(this.#written);
+    this.#followers.push(growth);
+    return { fd, growth, [Symbol.dispose]: () => closeSync(fd) };
   }
 
   async digest(): Promise<Digest> {
@@ -240,6 +261,7 @@ export class FileIngest implements Ingest {
   async #publish({ digest, size }: Pick<Descriptor, 'digest' | 'size'>): Promise<BlobInfo> {
     const present = this.#host.committed(digest);
     if (present) {
+      for (const growth of this.#followers) growth.complete();
       await this.abort();
       return present;
     }
@@ -248,6 +270,7 @@ export class FileIngest implements Ingest {
     renameSync(this.#path, this.#host.blobPath(digest));
     const info = this.#host.record(digest, size, this.ref);
     this.#open = false;
+    for (const growth of this.#followers) growth.complete();
     await this.#close(false);
     return info;
   }
@@ -262,6 +285,7 @@ export class FileIngest implements Ingest {
   }
 
   async #close(kept: boolean): Promise<void> {
+    for (const growth of this.#followers) growth.giveUp();
     try {
       await this.#file.close();
     } finally {

@@ -1,5 +1,5 @@
 import type { CallOptions, Clock, EmitEvent, Logger } from '@berth/base';
-import type { ContentStore } from '@berth/content';
+import type { ContentStore, FollowedFile } from '@berth/content';
 import type { ByteStream, CrossMounter, Digest, Platform, Reference, Target } from '@berth/oci';
 import type { StoredSnapshotter } from '@berth/snapshots';
 import type { Collected, Leases, NodeRef, State } from '@berth/state';
@@ -79,8 +79,8 @@ export interface TagLister {
   tags(options?: CallOptions): Promise<readonly string[]>;
 }
 
-/** Where a layer's bytes are: in a file, or arriving. */
-export type LayerSource = { readonly path: string } | { readonly stream: ByteStream };
+/** Where a layer's bytes are: in a file, or in one that they arrive in. */
+export type LayerSource = { readonly path: string } | FollowedFile;
 
 export interface LayerTarget {
   readonly directory: string;

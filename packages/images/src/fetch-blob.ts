@@ -1,5 +1,5 @@
 import { type CallOptions, isKind, messageOf } from '@berth/base';
-import type { Ingest } from '@berth/content';
+import type { FollowedFile, Ingest } from '@berth/content';
 import type { Descriptor, Fetcher } from '@berth/oci';
 import { isElsewhere } from '@berth/registry-client';
 import type { ImageContext } from './context.ts';
@@ -8,16 +8,16 @@ import { LayerProgress, type Progress } from './progress.ts';
 /** Refs of partial downloads. */
 export const DOWNLOAD_PREFIX = 'blob/';
 
-/**
- * Where else the bytes of a download go while they arrive. Called once, before the first byte. When those bytes turn out
- * to be wrong and others come from elsewhere, `fail` is called although the download goes well.
- */
-export type OpenTee = () => { write(chunk: Uint8Array): Promise<void>; end(): void; fail(error: unknown): void };
+/** Gets the file that a download goes to, to read it meanwhile, and closes it. */
+export type Follow = (file: FollowedFile) => void;
 
 export interface FetchBlobOptions extends CallOptions {
   readonly onEvent?: Progress | undefined;
-  /** Only used by a download that this call starts and that starts at the first byte. */
-  readonly tee?: OpenTee;
+  /**
+   * Called once, before the first byte comes in, by a download that this call starts. When the bytes turn out to be
+   * wrong and others come from elsewhere, the file is given up although the download goes well.
+   */
+  readonly follow?: Follow;
 }
 
 /**
@@ -32,7 +32,7 @@ export async function fetchBlob(
 ): Promise<void> {
   if (context.content.stat(blob.digest)) return;
   await context.downloads.join(blob.digest, options, (signal, emit) =>
-    download(context, source, blob, { signal, onEvent: emit, ...(options.tee ? { tee: options.tee } : {}) }),
+    download(context, source, blob, { signal, onEvent: emit, ...(options.follow && { follow: options.follow }) }),
   );
 }
 
@@ -45,10 +45,10 @@ async function download(
   const progress = new LayerProgress(blob, options.onEvent);
   if (context.downloadSlots.busy) progress.phase('waiting');
   using _slot = await context.downloadSlots.acquire(options);
-  for (let { tee } = options; ; tee = undefined) {
+  for (let { follow } = options; ; follow = undefined) {
     if (context.content.stat(blob.digest)) return;
     try {
-      await attempt(context, source, blob, progress, { signal: options.signal, ...(tee ? { tee } : {}) });
+      await attempt(context, source, blob, progress, { signal: options.signal, ...(follow && { follow }) });
       return progress.phase('downloaded');
     } catch (error) {
       if (!isElsewhere(error) && !(error instanceof SpoiledRest)) throw error;
@@ -72,14 +72,12 @@ async function attempt(
   await using ingest = await context.content.ingest(DOWNLOAD_PREFIX + blob.digest, blob, { signal });
   const resumed = ingest.offset > 0;
   progress.bytes('downloading', ingest.offset);
-  const tee = resumed ? undefined : options.tee?.();
+  if (options.follow) options.follow(ingest.follow());
   try {
-    await receive(source, blob, ingest, progress, { signal }, tee);
+    await receive(source, blob, ingest, progress, { signal });
     progress.phase('verifying');
     await ingest.commit(blob);
-    tee?.end();
   } catch (error) {
-    tee?.fail(error);
     if (isElsewhere(error)) await ingest.abort();
     else if (resumed && isKind(error, 'dataLoss')) {
       await ingest.abort();
@@ -95,13 +93,12 @@ async function receive(
   ingest: Ingest,
   progress: LayerProgress,
   options: CallOptions,
-  tee: ReturnType<OpenTee> | undefined,
 ): Promise<void> {
   if (ingest.offset >= blob.size) return;
   // The registry client reconnects by itself; a source that ends early is found out by the size check of the commit.
   const range = ingest.offset > 0 ? { range: { start: ingest.offset } } : {};
   for await (const chunk of await source.fetch(blob, { ...options, ...range })) {
-    await Promise.all([ingest.write(chunk), tee?.write(chunk)]);
+    await ingest.write(chunk);
     progress.bytes('downloading', ingest.offset);
   }
 }

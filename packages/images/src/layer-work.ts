@@ -1,11 +1,11 @@
 import { type CallOptions, dataLoss, internal, isKind, notFound, randomId, throwIfAborted } from '@berth/base';
+import type { FollowedFile } from '@berth/content';
 import type { Mount } from '@berth/linux';
 import type { Descriptor, Digest, Fetcher } from '@berth/oci';
 import type { ImageContext } from './context.ts';
 import type { LayerTarget } from './deps.ts';
 import { fetchBlob } from './fetch-blob.ts';
 import { openLease, snapshotRef } from './lease.ts';
-import { Pipe } from './pipe.ts';
 import { LayerProgress, type Progress } from './progress.ts';
 import { withTree } from './with-tree.ts';
 
@@ -218,31 +218,33 @@ async function applyWhileFetching(
   progress: LayerProgress,
   options: LayerOptions,
 ): Promise<Digest | undefined> {
-  const pipe = new Pipe();
-  let applying: Promise<{ readonly diffId: Digest }> | undefined;
+  let following: { readonly file: FollowedFile; readonly applying: Promise<{ readonly diffId: Digest }> } | undefined;
   let gone = false;
-  const tee = (): Pipe => {
+  const follow = (file: FollowedFile): void => {
     // The download may start after this caller was aborted, on behalf of another.
-    if (gone) return pipe;
-    applying = context.layerTools.apply({ stream: pipe.stream }, target, { signal: options.signal });
-    // Seen below; until then a failure must not look unhandled, nor hold up the download.
-    applying.catch(() => pipe.close());
-    return pipe;
+    if (gone) {
+      file[Symbol.dispose]();
+      return;
+    }
+    const applying = context.layerTools.apply(file, target, { signal: options.signal });
+    // Seen below; until then a failure must not look unhandled.
+    applying.catch(() => undefined);
+    following = { file, applying };
   };
   try {
-    await fetchBlob(context, source, blob, { ...options, tee });
-    if (applying === undefined) return undefined;
-    if (pipe.failed) throw new WrongBytes();
+    await fetchBlob(context, source, blob, { ...options, follow });
+    if (following === undefined) return undefined;
+    if (following.file.growth.givenUp) throw new WrongBytes();
     progress.bytes('extracting', 0);
-    return (await applying).diffId;
+    return (await following.applying).diffId;
   } catch (error) {
-    pipe.fail(error);
+    following?.file.growth.giveUp();
     // The directory is about to be removed: nobody may write to it any more.
-    await applying?.catch(() => undefined);
+    await following?.applying.catch(() => undefined);
     throw error;
   } finally {
     gone = true;
-    pipe.close();
+    following?.file[Symbol.dispose]();
   }
 }
 

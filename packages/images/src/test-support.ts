@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
+import { readSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { createSystemClock, type EngineEvent, silentLogger } from '@berth/base';
-import { contentDiskReport, type OpenedContentStore, openContentStore } from '@berth/content';
+import { contentDiskReport, type FollowedFile, type OpenedContentStore, openContentStore } from '@berth/content';
 import {
   type ByteStream,
   createMemoryTarget,
@@ -84,7 +85,7 @@ export async function openTestStore(
 /** Leaves one file per layer, so that a test can see which layers a snapshot was made of. */
 export const fakeLayerTools: LayerTools = {
   async apply(source, { directory }) {
-    const bytes = unpacked('path' in source ? await readFile(source.path) : await bytesOf(source.stream));
+    const bytes = unpacked('path' in source ? await readFile(source.path) : await followed(source));
     const diffId = digestOf(bytes);
     await writeFile(join(directory, diffId.slice(7, 19)), diffId);
     return { diffId };
@@ -96,6 +97,15 @@ export const fakeLayerTools: LayerTools = {
   async *decompress(source) {
     yield unpacked(await bytesOf(source));
   },
+};
+
+const followed = async ({ fd, growth }: FollowedFile): Promise<Uint8Array> => {
+  for (let seen = Atomics.load(growth.cell, 0); !growth.ended; seen = Atomics.load(growth.cell, 0))
+    await Atomics.waitAsync(growth.cell, 0, seen).value;
+  if (growth.givenUp) throw new Error('given up');
+  const bytes = Buffer.alloc(growth.length);
+  readSync(fd, bytes, 0, bytes.length, 0);
+  return bytes;
 };
 
 const unpacked = (bytes: Uint8Array): Uint8Array =>

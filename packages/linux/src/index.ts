@@ -11,6 +11,7 @@ export * from './entry-stat.ts';
 export * from './file-lock.ts';
 export * from './file-ranges.ts';
 export * from './ip.ts';
+export { type Inflater, openInflater } from './isal.ts';
 export * from './mount.ts';
 export * from './mount-info.ts';
 export * from './mount-type.ts';
