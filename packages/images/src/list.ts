@@ -34,7 +34,7 @@ export async function list(context: ImageContext, options: ListOptions = {}): Pr
 export async function summary(context: ImageContext, name: string, _options: CallOptions = {}): Promise<ImageSummary> {
   const { target } = findImage(context, name);
   const { parent, lastTagged } = context.records.facts(target.digest);
-  const image = context.records.named(target.digest) ?? new NamedTarget(target, []);
+  const image = context.records.named(target.digest) ?? new NamedTarget(target, [], context.records.parse);
   const found = summarize(context, image, parent, await known(context, target));
   return lastTagged === undefined ? found : { ...found, lastTagged: new Date(lastTagged) };
 }

@@ -24,9 +24,12 @@ export function recordNameOf(reference: Reference): string {
 
 export const familiarOf = (text: string): string => familiarString(withDefaultTag(parseReference(text)));
 
+/** Of a record name; such names are never malformed. */
+export type ParseName = (name: string) => Reference;
+
 /** References among the record names of one image. */
-export const referencesOf = (names: readonly string[]): readonly Reference[] =>
-  names.filter((name) => !isDanglingName(name)).map((name) => parseReference(name));
+export const referencesOf = (names: readonly string[], parse: ParseName = parseReference): readonly Reference[] =>
+  names.filter((name) => !isDanglingName(name)).map((name) => parse(name));
 
 /** The two lists docker shows: names with tags, and `repository@digest` for every repository that has the image. */
 export interface RepositoryNames {
@@ -34,8 +37,8 @@ export interface RepositoryNames {
   readonly repoDigests: readonly string[];
 }
 
-export function repositoryNames(names: readonly string[], digest: Digest): RepositoryNames {
-  const references = referencesOf(names);
+export function repositoryNames(names: readonly string[], digest: Digest, parse?: ParseName): RepositoryNames {
+  const references = referencesOf(names, parse);
   const repoTags = references.filter((reference) => reference.tag !== undefined).map((r) => familiarString(r));
   const repoDigests = references.map(({ domain, path }) => familiarString({ domain, path, digest }));
   return { repoTags: [...new Set(repoTags)].sort(), repoDigests: [...new Set(repoDigests)].sort() };

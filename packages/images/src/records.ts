@@ -1,5 +1,5 @@
 import type { Clock } from '@berth/base';
-import type { Descriptor, Digest } from '@berth/oci';
+import { type Descriptor, type Digest, parseReference, type Reference } from '@berth/oci';
 import type { State } from '@berth/state';
 import { NamedTarget } from './named-target.ts';
 import { danglingName, isDanglingName } from './names.ts';
@@ -54,6 +54,8 @@ export class ImageRecords {
   #named = new Map<Digest, NamedTarget>();
   #namedAll = false;
   #namedAt = 0;
+  /** Names are parsed for every list: the parts of those there are. */
+  readonly #parsed = new Map<string, Reference>();
 
   constructor(state: State, clock: Clock) {
     this.#state = state;
@@ -92,15 +94,16 @@ export class ImageRecords {
     const named = new NamedTarget(
       records[0].target,
       records.map(({ name }) => name),
+      this.parse,
     );
     kept.set(digest, named);
     return named;
   }
 
-  /** Every image with all of its names. */
+  /** Every image with all of its names, as of now. */
   allNamed(): ReadonlyMap<Digest, NamedTarget> {
     const kept = this.#kept();
-    if (this.#namedAll) return kept;
+    if (this.#namedAll) return new Map(kept);
     const names = new Map<Digest, { readonly target: Descriptor; readonly names: string[] }>();
     for (const { name, target } of this.all()) {
       const same = names.get(target.digest);
@@ -108,11 +111,23 @@ export class ImageRecords {
       else names.set(target.digest, { target, names: [name] });
     }
     this.#named = new Map(
-      [...names].map(([digest, each]) => [digest, kept.get(digest) ?? new NamedTarget(each.target, each.names)]),
+      [...names].map(([digest, each]) => [
+        digest,
+        kept.get(digest) ?? new NamedTarget(each.target, each.names, this.parse),
+      ]),
     );
     this.#namedAll = true;
-    return this.#named;
+    return new Map(this.#named);
   }
+
+  /** The parts of a record's name. */
+  readonly parse = (name: string): Reference => {
+    const known = this.#parsed.get(name);
+    if (known) return known;
+    const reference = parseReference(name);
+    this.#parsed.set(name, reference);
+    return reference;
+  };
 
   #kept(): Map<Digest, NamedTarget> {
     if (this.#namedAt !== this.#state.rollbacks) this.#forgetNames();
@@ -123,6 +138,20 @@ export class ImageRecords {
     this.#named = new Map();
     this.#namedAll = false;
     this.#namedAt = this.#state.rollbacks;
+  }
+
+  #takeName(name: string, digest: Digest): void {
+    const kept = this.#kept();
+    const rest = kept.get(digest)?.without(name);
+    if (rest && rest.names.length > 0) kept.set(digest, rest);
+    else kept.delete(digest);
+  }
+
+  #giveName(name: string, target: Descriptor): void {
+    const kept = this.#kept();
+    const known = kept.get(target.digest);
+    if (known) kept.set(target.digest, known.with(name));
+    else if (this.#namedAll) kept.set(target.digest, new NamedTarget(target, [name], this.parse));
   }
 
   /** Targets whose hex digest starts with `prefix` (lower-case hex). */
@@ -143,7 +172,6 @@ export class ImageRecords {
     return this.#state.transaction(() => {
       const before = this.get(name);
       const now = this.#clock.now().getTime();
-      this.#forgetNames();
       this.#state.run(
         `INSERT INTO images (name, digest, media_type, size, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?)
          ON CONFLICT(name) DO UPDATE SET digest = excluded.digest, media_type = excluded.media_type,
@@ -155,6 +183,8 @@ export class ImageRecords {
         now,
         now,
       );
+      if (before) this.#takeName(name, before.target.digest);
+      this.#giveName(name, target);
       if (before?.target.digest !== target.digest) this.use(target.digest);
       if (!isDanglingName(name)) {
         this.delete(danglingName(target.digest));
@@ -174,8 +204,12 @@ export class ImageRecords {
   }
 
   delete(name: string): boolean {
-    this.#forgetNames();
-    return this.#state.run('DELETE FROM images WHERE name = ?', name).changes > 0;
+    const row = this.#state.get<{ digest: Digest }>('SELECT digest FROM images WHERE name = ?', name);
+    if (!row) return false;
+    this.#state.run('DELETE FROM images WHERE name = ?', name);
+    this.#takeName(name, row.digest);
+    this.#parsed.delete(name);
+    return true;
   }
 
   facts(digest: Digest): ImageFacts {

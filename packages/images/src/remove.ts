@@ -69,7 +69,7 @@ const namesOf = (context: ImageContext, digest: Digest): readonly string[] =>
   context.records.named(digest)?.names ?? [];
 
 const referencesTo = (context: ImageContext, digest: Digest): readonly Reference[] =>
-  referencesOf(namesOf(context, digest));
+  referencesOf(namesOf(context, digest), context.records.parse);
 
 const hasReference = (context: ImageContext, digest: Digest): boolean =>
   namesOf(context, digest).some((name) => !isDanglingName(name));
