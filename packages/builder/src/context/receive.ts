@@ -75,7 +75,7 @@ function ignoring(text: string): (path: string) => boolean {
 }
 
 function checkedText(text: string, file: string): string {
-  if (text.trim() === '') throw invalid(`the Dockerfile (${file}) cannot be empty`);
+  if (text === '') throw invalid(`the Dockerfile (${file}) cannot be empty`);
   return text;
 }
 

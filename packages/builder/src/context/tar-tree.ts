@@ -1,4 +1,5 @@
 import { readSync } from 'node:fs';
+import { posix } from 'node:path';
 import { dataLoss, invalid } from '@berth/base';
 import { writeAll } from '../tree/directory-tree.ts';
 import { type FileTree, joinPath, type TreeEntry } from '../tree/file-tree.ts';
@@ -87,9 +88,11 @@ function directory(path: string): Node {
 
 function partsOf(path: string): string[] {
   if (path.includes('\uFFFD')) throw invalid(`the archive has a name that is not UTF-8: ${JSON.stringify(path)}`);
-  const parts = path.split('/').filter((part) => part !== '' && part !== '.');
-  if (parts.includes('..')) throw invalid(`the archive has a path that leads out of it: ${JSON.stringify(path)}`);
-  return parts;
+  // `..` of the root is the root, as everywhere
+  return posix
+    .normalize(`/${path}`)
+    .split('/')
+    .filter((part) => part !== '');
 }
 
 function toEntry(member: TarMember, path: string, type: TreeEntry['type']): TreeEntry {

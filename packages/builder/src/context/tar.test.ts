@@ -94,7 +94,8 @@ test('a hostile archive is refused with a typed error', async () => {
   await assert.rejects(spool(good.subarray(0, 1000)), EngineError);
   await assert.rejects(spool(Buffer.alloc(2000, 'x')), /not a tar/);
   const outside = execFileSync('tar', ['-C', join(directory, 'src/d'), '-P', '-c', '../hard']);
-  await assert.rejects(spool(outside), /leads out of it/);
+  using inside = await spool(outside);
+  assert.ok(inside.tree.lookup('hard'), 'nothing is above the root');
   await fc.assert(
     fc.asyncProperty(fc.nat(good.length - 1), fc.nat(255), async (at, value) => {
       const bytes = Buffer.from(good);
