@@ -1,5 +1,7 @@
 import { invalid } from '@berth/base';
-import type { SpecInput } from '@berth/runtime';
+import { apparmorProfileOf, type SpecInput } from '@berth/runtime';
+import type { Container } from './container.ts';
+import type { ContainerDeps } from './deps.ts';
 import type { HostSettings } from './types.ts';
 
 /** `--device-cgroup-rule`: `c 10:200 rwm`, with `*` for any number. */
@@ -52,4 +54,10 @@ export function securityOptions(host: HostSettings): SecurityOptions {
     }
   }
   return options;
+}
+
+export function apparmorProfile({ host }: Pick<ContainerDeps, 'host'>, { record, state }: Container): string {
+  if (state.startedAt === undefined) return '';
+  const { apparmor = '' } = securityOptions(record.host);
+  return apparmorProfileOf({ host, apparmor, privileged: record.host.privileged ?? false }) ?? '';
 }

@@ -36,6 +36,7 @@ import { resize } from './resize.ts';
 import { restart } from './restart.ts';
 import { restartUnhealthy } from './restart-unhealthy.ts';
 import { restore } from './restore.ts';
+import { apparmorProfile } from './security.ts';
 import { shutdown } from './shutdown.ts';
 import { sizes } from './sizes.ts';
 import { start } from './start.ts';
@@ -96,6 +97,8 @@ export interface ContainerService {
   resizeExec(id: string, size: { readonly width: number; readonly height: number }): Promise<void>;
   /** Links of the default bridge as inspect shows them, `/target:/this/alias`. */
   links(name: string): readonly string[];
+  /** The AppArmor profile it runs or ran under, `unconfined` for none; empty before its first start and without AppArmor. */
+  apparmorProfile(name: string): string;
   /** Names that containers have by others' links to them, `/other/alias`, by container ID. */
   linkNames(): ReadonlyMap<string, readonly string[]>;
   /** `name` is `parent/alias`: the link goes, both containers stay. */
@@ -163,6 +166,7 @@ export function createContainerService(input: ContainerServiceInput): ContainerS
           ),
         ),
     links: (name) => describeLinks(deps.store, deps.store.get(name)),
+    apparmorProfile: (name) => apparmorProfile(deps, deps.store.get(name)),
     linkNames: () => linkNames(deps.store),
     removeLink: (name) => removeLink(deps, name),
     restore: () => restore(deps),

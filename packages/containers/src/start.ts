@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { type CallOptions, conflict, EngineError, messageOf, notModified } from '@berth/base';
 import { expectCgroupMigration } from '@berth/linux';
 import type { LogSink } from '@berth/logs';
-import { buildRuntimeSpec, encodeSpec, type Task } from '@berth/runtime';
+import { buildRuntimeSpec, encodeSpec, ensureApparmorProfile, type Task } from '@berth/runtime';
 import { cancelPending } from './attach.ts';
 import type { Container } from './container.ts';
 import type { ContainerDeps } from './deps.ts';
@@ -77,6 +77,7 @@ async function launch(deps: ContainerDeps, container: Container): Promise<Task> 
     await tellLinked(deps, container);
     const input = await specInputFor(deps, container, resources);
     container.specInput = input;
+    await ensureApparmorProfile(input);
     const bundle = containerDirectory(deps, container.id);
     await writeFile(join(bundle, 'config.json'), encodeSpec(runtime.adapt(buildRuntimeSpec(input))));
     const { settings, logPath } = container.record;
@@ -120,6 +121,6 @@ async function recordFailure(deps: ContainerDeps, container: Container, error: u
     finishedAt: deps.clock.now(),
   });
   cancelPending(container);
-  container.exitWaiters.notify({ exitCode, error: messageOf(error) });
+  container.tellEnded({ exitCode, error: messageOf(error) });
   if (container.record.host.autoRemove) await removeContainer(deps, container, { removeVolumes: true });
 }

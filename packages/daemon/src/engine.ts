@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { createApplyPool } from '@berth/archive';
-import { type Clock, conflict, createSystemClock, internal, isKind, type Logger } from '@berth/base';
+import { type Clock, conflict, createSystemClock, internal, isKind, type Logger, messageOf } from '@berth/base';
 import { createBuildService } from '@berth/builder';
 import { type ContainerService, createContainerService } from '@berth/containers';
 import { openContentStore } from '@berth/content';
@@ -10,7 +10,7 @@ import { createImageService, createLayerTools } from '@berth/images';
 import { detectCgroups, removeEmptyCgroup } from '@berth/linux';
 import { createNetworkService } from '@berth/networks';
 import { createRegistryClient } from '@berth/registry-client';
-import { createConmonMonitor, detectHostFacts, type OciRuntime } from '@berth/runtime';
+import { createConmonMonitor, detectHostFacts, ensureApparmorProfile, type OciRuntime } from '@berth/runtime';
 import { createOverlaySnapshotter, createVfsSnapshotter } from '@berth/snapshots';
 import { lockDataRoot, openLeases, openState } from '@berth/state';
 import { createVolumePlugins, createVolumeService } from '@berth/volumes';
@@ -61,6 +61,8 @@ export async function startEngine(config: DaemonConfig, logger: Logger): Promise
   const layerTools = createLayerTools(undo.use(createApplyPool()));
   const runtimes = await createRuntimes(config, paths.execRoot, logger);
   const host = detectHostFacts();
+  // Its loss is told again by every container that would run under it.
+  await ensureApparmorProfile({ host }).catch((error: unknown) => logger.error(messageOf(error), { error }));
   const cgroups = detectCgroups();
   const cgroupParent = config.cgroupParent ?? ownCgroup(paths);
   // One that was asked for by name may be somebody else's too.
@@ -144,6 +146,8 @@ export async function startEngine(config: DaemonConfig, logger: Logger): Promise
       cgroupParent,
       init: config.init,
       shmSize: config.shmSize,
+      ipcMode: config.ipcMode,
+      cgroupnsMode: config.cgroupnsMode,
       ulimits: config.defaultUlimits,
     },
   });

@@ -1,3 +1,4 @@
+export * from './apparmor.ts';
 export { bytesUnderWay } from './bytes-under-way.ts';
 export * from './cgroup.ts';
 export { awaitFrozen } from './cgroup-freezer.ts';

@@ -6,6 +6,12 @@ export * from './monitor.ts';
 export * from './oci-runtime.ts';
 export { flavourOf, runtimeRoot } from './runtime-flavour.ts';
 export { type SelectedRuntime, selectRuntime } from './select-runtime.ts';
+export {
+  apparmorProfileOf,
+  DEFAULT_APPARMOR_POLICY,
+  DEFAULT_APPARMOR_PROFILE,
+  ensureApparmorProfile,
+} from './spec/apparmor.ts';
 export * from './spec/build-runtime-spec.ts';
 export {
   ALL_CAPABILITIES,

@@ -62,11 +62,15 @@ test('a working directory that is not there reads as runc puts it', () => {
   assert.equal(error.details['exitCode'], 127);
 });
 
-test('limits and kernel parameters that can not be had, in runc’s words', () => {
+test('limits, kernel parameters and profiles that can not be had, in runc’s words', () => {
   for (const [said, meant] of [
     [
       'setrlimit `RLIMIT_NOFILE`: Operation not permitted',
       'unable to start container process: error during container init: error setting rlimits for ready process: error setting rlimit type 7: operation not permitted',
+    ],
+    [
+      'write file `/proc/thread-self/attr/exec`: No such file or directory',
+      'unable to start container process: error during container init: unable to apply apparmor profile: apparmor failed to apply profile: write /proc/self/attr/apparmor/exec: no such file or directory',
     ],
     [
       'the sysctl `kernel.msgmax` requires a new IPC namespace',

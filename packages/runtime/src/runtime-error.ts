@@ -57,6 +57,12 @@ const TRANSLATIONS: readonly Translation[] = [
     text: ([, name = '']) => `sysctl "${name}" is not in a separate kernel namespace`,
   },
   {
+    // the profile is not there
+    pattern: /^write file [`']\/proc\/[^`']*\/attr\/[^`']*exec[`']: (.+)$/,
+    text: ([, why = '']) =>
+      `error during container init: unable to apply apparmor profile: apparmor failed to apply profile: write /proc/self/attr/apparmor/exec: ${why.toLowerCase()}`,
+  },
+  {
     pattern: /^setrlimit [`']RLIMIT_([A-Z]+)[`']: (.+)$/,
     text: ([, name = '', why = '']) =>
       `error during container init: error setting rlimits for ready process: error setting rlimit type ${RLIMITS.indexOf(name)}: ${why.toLowerCase()}`,

@@ -4,7 +4,7 @@ import { type CallOptions, EngineError, isKind, randomId, throwIfAborted, wrap }
 import { expectCgroupMigration } from '@berth/linux';
 import type { HostsFileInput } from '@berth/networks';
 import { digestOf } from '@berth/oci';
-import { buildRuntimeSpec, encodeSpec, type SpecMount } from '@berth/runtime';
+import { buildRuntimeSpec, encodeSpec, ensureApparmorProfile, type SpecMount } from '@berth/runtime';
 import type { RunSpec } from '../graph/op-spec.ts';
 import type { BuildOp, OpProgress } from '../solve/build-op.ts';
 import { combineKey, inputParts } from '../solve/cache-key.ts';
@@ -74,6 +74,7 @@ interface Step {
 
 async function execute(spec: RunSpec, context: OpContext, step: Step, options: CallOptions): Promise<void> {
   expectCgroupMigration();
+  await ensureApparmorProfile(context);
   const account = findAccount(step.rootfs, spec.user);
   step.rootfs.makeDirectory(spec.cwd, { uid: 0, gid: 0 });
   const mounts = prepareMounts(spec, context, step);

@@ -53,7 +53,7 @@ export async function renderInspect(
     Platform: record.image.platform.os,
     MountLabel: '',
     ProcessLabel: '',
-    AppArmorProfile: '',
+    AppArmorProfile: services.containers.apparmorProfile(record.id),
     ExecIDs: container.isRunning && container.execProcesses.size > 0 ? [...container.execProcesses.keys()] : null,
     HostConfig: {
       ...renderHostConfig(record.host, record.runtime, String(info.details['cgroupnsMode'] ?? 'host')),
@@ -198,12 +198,17 @@ export function renderSummary(
     Labels: { ...record.settings.labels },
     State: container.state.status,
     Status: statusText(container, now),
-    HostConfig: { NetworkMode: networkModeOf(container) },
+    HostConfig: { NetworkMode: networkModeOf(container), ...annotationsOf(container) },
     NetworkSettings: { Networks: renderNetworks(services, container, endpoints) },
     Mounts: shownMounts(container).map((m) => renderMount(services, m)),
     ...renderManifest(container),
   };
 }
+
+const annotationsOf = ({ record }: Container): { readonly Annotations?: Record<string, string> } =>
+  record.host.annotations && Object.keys(record.host.annotations).length > 0
+    ? { Annotations: { ...record.host.annotations } }
+    : {};
 
 /** Arguments with spaces in quotes, as dockerd lists a command. */
 function commandText([path = '', ...args]: readonly string[]): string {

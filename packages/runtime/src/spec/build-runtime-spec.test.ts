@@ -199,3 +199,21 @@ test('a further process has the container’s capabilities, fewer sets when it i
   });
   assert.deepEqual(privileged.capabilities?.effective, host.capabilities);
 });
+
+test('processes run under the default AppArmor profile where the host has AppArmor, the profile asked for, or none', () => {
+  const confined = { ...input, host: { ...host, apparmor: true } };
+  const profile = (changed: Partial<SpecInput>) => {
+    const container = { ...confined, ...changed };
+    const first = buildRuntimeSpec(container).process?.apparmorProfile;
+    const further = { container, args: ['id'], env: [], cwd: '/', user: { uid: 0, gid: 0 } };
+    // as dockerd: "exec --privileged" changes nothing about it
+    assert.equal(buildExecProcess({ ...further, privileged: true }).apparmorProfile, first);
+    return first;
+  };
+  assert.equal(profile({}), 'docker-default');
+  assert.equal(profile({ apparmor: 'mine' }), 'mine');
+  assert.equal(profile({ apparmor: 'mine', privileged: true }), 'mine');
+  assert.equal(profile({ privileged: true }), undefined);
+  assert.equal(profile({ apparmor: 'unconfined' }), undefined);
+  assert.equal(profile({ host, apparmor: 'mine' }), undefined);
+});

@@ -1,5 +1,6 @@
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { release } from 'node:os';
+import { hasApparmor } from '@berth/linux';
 import { hostPlatform } from '@berth/oci';
 import { ALL_CAPABILITIES } from './capabilities.ts';
 
@@ -9,6 +10,7 @@ export interface HostFacts {
   readonly cgroupVersion: 1 | 2;
   /** Capabilities this daemon can hand on: its bounding set. */
   readonly capabilities: readonly string[];
+  /** Processes can be confined by AppArmor profiles. */
   readonly apparmor: boolean;
   readonly seccomp: boolean;
   /** GOARCH name. */
@@ -41,15 +43,10 @@ export function detectHostFacts(): HostFacts {
   return {
     cgroupVersion: unified ? 2 : 1,
     capabilities,
-    apparmor:
-      read('/sys/module/apparmor/parameters/enabled').startsWith('Y') && isDirectory('/sys/kernel/security/apparmor'),
+    apparmor: hasApparmor(),
     seccomp: existsSync('/proc/sys/kernel/seccomp/actions_avail'),
     architecture: hostPlatform().architecture,
     kernel: release(),
     minOomScoreAdj: capabilities.includes('CAP_SYS_RESOURCE') ? -1000 : Number(read('/proc/self/oom_score_adj')) || 0,
   };
-}
-
-function isDirectory(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }

@@ -1,4 +1,5 @@
 import type { RuntimeProcess, RuntimeRlimit } from '@berth/oci';
+import { apparmorProfileOf } from './apparmor.ts';
 import { resolveCapabilities } from './capabilities.ts';
 import { INIT_PATH } from './mounts.ts';
 import type { SpecInput, SpecUser } from './spec-input.ts';
@@ -42,14 +43,13 @@ const common = (input: SpecInput, uid: number, privileged: boolean): Partial<Run
     privileged,
     available: input.host.capabilities,
   });
-  const apparmor = privileged ? undefined : input.apparmor;
+  // Of the container: dockerd's "exec --privileged" stays under its profile too.
+  const apparmor = apparmorProfileOf(input);
   return {
     capabilities: capabilitySets(capabilities, uid),
     ...(rlimits.length > 0 ? { rlimits } : {}),
     noNewPrivileges: input.noNewPrivileges ?? false,
-    ...(apparmor !== undefined && apparmor !== 'unconfined' && input.host.apparmor
-      ? { apparmorProfile: apparmor }
-      : {}),
+    ...(apparmor !== undefined && apparmor !== 'unconfined' ? { apparmorProfile: apparmor } : {}),
   };
 };
 

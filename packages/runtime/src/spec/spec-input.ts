@@ -30,7 +30,7 @@ export interface SpecInput {
   readonly privileged?: boolean;
   /** `default`, `unconfined`, or a profile in Docker's JSON format. */
   readonly seccomp?: 'default' | 'unconfined' | { readonly profile: string };
-  /** Profile name; left out of the result when the host has no AppArmor. */
+  /** Profile name, or `unconfined`; default: `docker-default`, and none when privileged or without AppArmor. */
   readonly apparmor?: string;
   readonly noNewPrivileges?: boolean;
   /** Default: dockerd's lists; `[]` (systempaths=unconfined) for none. */
