@@ -1,6 +1,7 @@
 /** A container's networks change while it does not run, as Compose v1 does before each start. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { missing, startDaemon } from '../harness/index.ts';
 import { conformance } from './engines.ts';
 
 interface Inspected {
@@ -33,6 +34,20 @@ conformance('networks of a container that does not run', (under) => {
     await under.engine.ok(['start', 'mover']);
     assert.match(await under.engine.ok(['exec', 'mover', 'ip', '-o', 'addr']), /eth0/);
     await under.engine.ok(['rm', '-f', 'mover']);
+  });
+
+  test('made with other networks than that of its mode, it is on those alone', async () => {
+    await under.engine.ok(['network', 'create', 'instead']);
+    const made = await under.engine.api('POST', '/containers/create?name=elsewhere', {
+      body: { Image: 'busybox', Cmd: ['sleep', '600'], NetworkingConfig: { EndpointsConfig: { instead: {} } } },
+    });
+    assert.equal(made.status, 201, made.body.toString());
+    await under.engine.ok(['start', 'elsewhere']);
+    assert.deepEqual((await networksOf('elsewhere'))[1], ['instead']);
+    assert.doesNotMatch(await under.engine.ok(['exec', 'elsewhere', 'ip', '-o', 'addr']), /eth1/);
+    await under.engine.ok(['rm', '-f', 'elsewhere']);
+    await under.engine.ok(['network', 'rm', 'instead']);
+    assert.equal((await under.engine.api('GET', '/networks/')).status, 200);
   });
 
   test('started while on no network, it has none, and a second one can be had instead', async () => {
@@ -78,4 +93,20 @@ conformance('networks of a container that does not run', (under) => {
     assert.deepEqual((await networksOf('byid'))[1], []);
     await under.engine.ok(['rm', '-f', 'byid']);
   });
+});
+
+test('without a default bridge a container has loopback alone, and what else is asked for', {
+  skip: missing('docker'),
+}, async () => {
+  await using daemon = await startDaemon({ args: ['--bridge', 'none'] });
+  await daemon.seedBusybox();
+  const interfaces = async (...args: string[]): Promise<readonly string[]> => {
+    const text = await daemon.ok(['run', '--rm', ...args, 'busybox', 'ip', '-o', 'link']);
+    return [...text.matchAll(/^\d+: (\w+)/gm)].map(([, name = '']) => name);
+  };
+  assert.deepEqual(await interfaces(), ['lo']);
+  await daemon.ok(['network', 'create', 'own']);
+  assert.deepEqual((await interfaces('--network', 'own')).toSorted(), ['eth0', 'lo']);
+  await daemon.ok(['network', 'rm', 'own']);
+  await daemon.assertClean();
 });

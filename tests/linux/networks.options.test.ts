@@ -66,6 +66,30 @@ describe('bridge options', () => {
     assert.equal(await say(a.netns, world.ip, 80), `from ${world.hostIp}`);
   });
 
+  it('packets too small for IPv6 are sent all the same', async () => {
+    await using r = await rig();
+    await r.service.create({ name: 'small', options: { 'com.docker.network.driver.mtu': '1200' } });
+    const [a, b] = [await member(r, 'small'), await member(r, 'small')];
+    await using _server = await tcpServer(b.netns, 80);
+    assert.equal(await say(a.netns, b.ip, 80), `from ${a.ip}`);
+  });
+
+  it('families by option, the daemon’s or the network’s own, unless the network says so itself', async () => {
+    const [four, six] = ['com.docker.network.enable_ipv4', 'com.docker.network.enable_ipv6'];
+    await using r = await rig({ defaultOptions: { bridge: { [four]: 'false', [six]: 'true' } } });
+    const families = async (input: Partial<CreateNetwork>) => {
+      const { network } = await r.service.create({ name: `n${r.service.list().length}`, ...input });
+      return [network.enableIPv4, network.enableIPv6, Object.keys(network.options).length];
+    };
+    assert.deepEqual(await families({}), [false, true, 2]);
+    assert.deepEqual(await families({ enableIPv4: true, enableIPv6: true }), [true, true, 0]);
+    assert.deepEqual(await families({ enableIPv4: true, options: { [six]: '0' } }), [true, false, 1]);
+    await assert.rejects(families({ options: { [six]: 'maybe' } }), {
+      kind: 'invalid',
+      message: `driver-opt "${six}" is not a valid bool`,
+    });
+  });
+
   it('isolated and inhibited bridges have no address of the host', async () => {
     await using r = await rig();
     const addresses = async (name: string): Promise<readonly string[]> => {

@@ -34,7 +34,8 @@ async function connectAll(
   const sandbox = await deps.networks.openSandbox(container.id, sandboxInput(deps, container, mode));
   if (mode.startsWith('container:')) return { sandbox, endpoints: [] };
   for (const [name, settings] of networksOf(container, mode))
-    await deps.networks.connect(container.id, name, connectInput(deps, container, name, settings));
+    if (name !== 'bridge' || hasBridge(deps))
+      await deps.networks.connect(container.id, name, connectInput(deps, container, name, settings));
   const ports = portBindings(container);
   if (ports.length > 0) await deps.networks.publish(container.id, ports);
   return {
@@ -42,6 +43,10 @@ async function connectAll(
     endpoints: deps.networks.endpointsOf(container.id),
   };
 }
+
+/** With `--bridge none` a container that would be on the default bridge has no network. */
+const hasBridge = ({ networks }: ContainerDeps): boolean =>
+  networks.list().some(({ name, predefined }) => predefined && name === 'bridge');
 
 function sandboxInput(deps: ContainerDeps, container: Container, mode: string): SandboxInput {
   if (mode === 'host') return { mode: 'host' };
@@ -60,14 +65,17 @@ function sandboxInput(deps: ContainerDeps, container: Container, mode: string): 
   };
 }
 
-/** The network of the mode first, unless it was disconnected from it, then the others in the order given. */
+/**
+ * The network of the mode first, unless it was disconnected from it or made with others instead, then the others in the
+ * order given.
+ */
 export function networksOf(container: Container, mode: string): readonly (readonly [string, EndpointSettings])[] {
   const { networking, leftNetworkMode } = container.record;
   const asked = networking[mode] ?? (mode === 'bridge' ? networking['default'] : undefined);
   const others = Object.entries(networking).filter(
     ([name]) => name !== mode && !(mode === 'bridge' && name === 'default'),
   );
-  return asked === undefined && leftNetworkMode ? others : [[mode, asked ?? {}], ...others];
+  return asked === undefined && (leftNetworkMode || others.length > 0) ? others : [[mode, asked ?? {}], ...others];
 }
 
 export function connectInput(

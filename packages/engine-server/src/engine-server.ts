@@ -1,6 +1,7 @@
 import { EngineError, notFound } from '@berth/base';
 import { MAX_API_VERSION, ROUTES, splitVersion } from '@berth/engine-api';
 import { createHttpServer, type HttpServer } from '@berth/http';
+import { noSwarm } from './no-swarm.ts';
 import type { ApiContext, RouteFactory } from './route.ts';
 import { BERTH_ROUTES } from './routes/berth.ts';
 import { BUILD_ROUTES } from './routes/build.ts';
@@ -35,7 +36,9 @@ export function createEngineServer(services: EngineServices): HttpServer {
     routes,
     logger: services.logger,
     rewrite: ({ path }) => {
-      const { version, path: rest } = splitVersion(path);
+      const { version, path: asked } = splitVersion(path);
+      // The one path that dockerd answers with a slash at its end as well.
+      const rest = asked === '/networks/' ? '/networks' : asked;
       return { path: rest, context: { version } };
     },
     headers: () => ({
@@ -47,9 +50,10 @@ export function createEngineServer(services: EngineServices): HttpServer {
       Swarm: 'inactive',
     }),
     noRoute: (method, path, allowed) =>
-      allowed.length > 0
+      noSwarm(path) ??
+      (allowed.length > 0
         ? new EngineError('notFound', `page not found: ${method} ${path} (there is ${allowed.join(', ')})`)
-        : notFound('page not found'),
+        : notFound('page not found')),
   });
 }
 

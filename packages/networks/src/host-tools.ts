@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { sleep } from '@berth/base';
@@ -68,6 +68,8 @@ export interface HostTools {
   addressOf(name: string): Promise<string | undefined>;
   /** Every address of every interface, CIDR form. Undefined in tools without a kernel. */
   addresses?(): Promise<readonly { readonly name: string; readonly address: string }[]>;
+  /** Whether the kernel has IPv6 at all. Undefined in tools without a kernel. */
+  hasIpv6?(): boolean;
   /** Largest packet of the interface the default route leaves by. */
   defaultMtu(): Promise<number | undefined>;
   /** `net/ipv4/ip_forward` in the daemon's namespace. Throws when the kernel has no such setting. */
@@ -114,6 +116,7 @@ export function createHostTools(): HostTools {
     bridges: async () => (await ipLinks({ type: 'bridge' })).map(({ ifname }) => String(ifname)),
     interfaces: async () => (await ipAddresses()).map(({ ifname }) => ifname),
     untilForwarding,
+    hasIpv6: () => existsSync('/proc/sys/net/ipv6/conf'),
     defaultMtu,
     sysctl: (name, value) => writeFile(`/proc/sys/${name}`, value),
     async sysctlIn(netns, settings) {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { formatHosts } from './hosts-file.ts';
 
-const facts = { addresses: ['10.0.0.2'], links: [], hostGateway: '10.0.0.1', ipv6: false };
+const facts = { addresses: ['10.0.0.2'], links: [], hostGateway: ['10.0.0.1', 'fd00::1'], ipv6: false };
 const lines = (...args: Parameters<typeof formatHosts>): readonly string[] =>
   formatHosts(...args)
     .trimEnd()
@@ -15,8 +15,9 @@ test('localhost first, then extra hosts, links and the container’s own names',
     { ...facts, links: [{ address: '10.0.0.3', names: ['sql', 'db'] }] },
   );
   assert.equal(found[0], '127.0.0.1\tlocalhost');
-  assert.deepEqual(found.slice(-5), [
+  assert.deepEqual(found.slice(-6), [
     '10.0.0.1\tgw',
+    'fd00::1\tgw',
     '2001:db8::1\tsix',
     '192.0.2.1\tdb',
     '10.0.0.3\tsql db',
@@ -38,8 +39,8 @@ test('extra hosts that are none are refused', () => {
       { kind: 'invalid' },
       JSON.stringify(bad),
     );
-  assert.throws(
-    () => formatHosts({ hostname: 'h', extraHosts: ['a:host-gateway'] }, { ...facts, hostGateway: undefined }),
-    { kind: 'invalid', message: /unable to derive the IP value for host-gateway/ },
-  );
+  assert.throws(() => formatHosts({ hostname: 'h', extraHosts: ['a:host-gateway'] }, { ...facts, hostGateway: [] }), {
+    kind: 'invalid',
+    message: /unable to derive the IP value for host-gateway/,
+  });
 });

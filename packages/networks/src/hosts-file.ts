@@ -7,8 +7,8 @@ export interface HostsFacts {
   readonly addresses: readonly string[];
   /** Further lines: linked containers. */
   readonly links: readonly { readonly address: string; readonly names: readonly string[] }[];
-  /** What `host-gateway` stands for. */
-  readonly hostGateway: string | undefined;
+  /** What `host-gateway` stands for: a line for each. */
+  readonly hostGateway: readonly string[];
   readonly ipv6: boolean;
 }
 
@@ -24,7 +24,7 @@ export function formatHosts(input: HostsFileInput, facts: HostsFacts): string {
     ['ff02::2', 'ip6-allrouters'],
   ];
   if (input.base === undefined) lines.push(...localhost);
-  for (const extra of input.extraHosts ?? []) lines.push(extraHost(extra, facts.hostGateway));
+  for (const extra of input.extraHosts ?? []) lines.push(...extraHost(extra, facts.hostGateway));
   for (const { address, names } of facts.links) lines.push([address, ...names]);
   const own = input.domainname ? [`${input.hostname}.${input.domainname}`, input.hostname] : [input.hostname];
   for (const address of facts.addresses) lines.push([address, ...own]);
@@ -32,16 +32,16 @@ export function formatHosts(input: HostsFileInput, facts: HostsFacts): string {
   return input.base === undefined ? text : input.base.replace(/\n*$/, '\n') + text;
 }
 
-function extraHost(text: string, hostGateway: string | undefined): [string, string] {
+function extraHost(text: string, hostGateway: readonly string[]): [string, string][] {
   const at = text.search(/[:=]/);
   const name = text.slice(0, at);
   const given = text.slice(at + 1).replace(/^\[(.*)\]$/, '$1');
   if (at <= 0 || /\s/.test(name)) throw invalid(`bad format for add-host: "${text}"`);
   if (given === 'host-gateway') {
-    if (hostGateway === undefined)
+    if (hostGateway.length === 0)
       throw invalid('unable to derive the IP value for host-gateway: the container has no gateway');
-    return [hostGateway, name];
+    return hostGateway.map((address) => [address, name]);
   }
   if (!parseIp(given)) throw invalid(`invalid IP address in add-host: "${given}"`);
-  return [given, name];
+  return [[given, name]];
 }

@@ -62,7 +62,7 @@ function hostsFile({ store }: NetworkContext, containerId: string, names: HostsF
   return formatHosts(names, {
     addresses: endpoints.flatMap(({ ipv4, ipv6 }) => [...bare(ipv4), ...bare(ipv6)]),
     links,
-    hostGateway: bridge?.ipam[0]?.gateway,
+    hostGateway: bridge?.ipam.flatMap(({ gateway }) => gateway ?? []) ?? [],
     ipv6: endpoints.some(({ ipv6 }) => ipv6 !== undefined),
   });
 }

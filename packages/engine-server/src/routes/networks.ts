@@ -138,7 +138,7 @@ const create = handle('NetworkCreate', async ({ body, services, exchange, signal
       internal: body.Internal ?? false,
       attachable: body.Attachable ?? false,
       ...(typeof body.EnableIPv4 === 'boolean' && atLeast(version, '1.48') ? { enableIPv4: body.EnableIPv4 } : {}),
-      enableIPv6: body.EnableIPv6 ?? false,
+      ...(typeof body.EnableIPv6 === 'boolean' ? { enableIPv6: body.EnableIPv6 } : {}),
       options: body.Options ?? {},
       labels: body.Labels ?? {},
       ...(body.ConfigOnly ? { configOnly: true } : {}),

@@ -26,11 +26,13 @@ export function lookupName(records: ZoneRecords, containerId: string, name: stri
     if (!network || !isUserDefined(network)) return [];
     const suffix = `.${network.name.toLowerCase()}`;
     const bare = wanted.endsWith(suffix) ? wanted.slice(0, -suffix.length) : undefined;
-    const linked =
-      own.links?.filter(({ alias }) => alias.toLowerCase() === wanted).map((link) => link.containerId) ?? [];
+    const linked = (own.links ?? []).filter(({ alias }) => alias.toLowerCase() === wanted);
     return records.endpointsOn(network.id).filter((endpoint) => {
       const names = namesOf(endpoint);
-      return names.has(wanted) || (bare !== undefined && names.has(bare)) || linked.includes(endpoint.containerId);
+      const isLinked = linked.some(
+        ({ containerId: target }) => target === endpoint.containerId || names.has(target.toLowerCase()),
+      );
+      return names.has(wanted) || (bare !== undefined && names.has(bare)) || isLinked;
     });
   });
   if (found.length === 0) return undefined;

@@ -56,9 +56,15 @@ const unreadable = (name: string, value: string, why: string): EngineError =>
 function flag(options: NetworkRecord['options'], name: string, otherwise: boolean): boolean {
   const value = options[name];
   if (value === undefined) return otherwise;
-  if (['1', 't', 'T', 'true', 'TRUE', 'True'].includes(value)) return true;
-  if (['0', 'f', 'F', 'false', 'FALSE', 'False'].includes(value)) return false;
+  const parsed = parseFlag(value);
+  if (parsed !== undefined) return parsed;
   throw unreadable(name, value, `strconv.ParseBool: parsing ${JSON.stringify(value)}: invalid syntax`);
+}
+
+/** The words Go takes for a truth value; undefined for any other. */
+export function parseFlag(value: string): boolean | undefined {
+  if (['1', 't', 'T', 'true', 'TRUE', 'True'].includes(value)) return true;
+  return ['0', 'f', 'F', 'false', 'FALSE', 'False'].includes(value) ? false : undefined;
 }
 
 function mtuOf(value: string | undefined): number | undefined {

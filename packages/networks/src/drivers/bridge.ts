@@ -36,16 +36,20 @@ interface Link {
   readonly macAddress: string;
 }
 
+/** A link with smaller packets carries no IPv6. */
+const MIN_MTU6 = 1280;
+
 export function createBridgeDriver(driverOptions: BridgeDriverOptions): BridgeDriver {
   const { host, firewall, defaultMtu } = driverOptions;
-  const portLines = (settings: BridgeSettings, hostInterface: string): string[] => [
-    `link set ${hostInterface} master ${settings.bridge} addrgenmode none up`,
+  const portLines = (settings: BridgeSettings, hostInterface: string, mtu: number): string[] => [
+    // A device without IPv6 has no such mode: the kernel refuses the word.
+    `link set ${hostInterface} master ${settings.bridge}${mtu >= MIN_MTU6 && host.hasIpv6?.() !== false ? ' addrgenmode none' : ''} up`,
     // Hairpin: where br_netfilter is loaded, a container's own published port comes back on the port it left by.
     `link set ${hostInterface} type bridge_slave hairpin on${settings.icc ? '' : ' isolated on'}`,
   ];
   const pairLine = (netns: string, settings: BridgeSettings, link: Link, mtu: number): string[] => [
     `link add ${link.hostInterface} mtu ${mtu} type veth peer name ${link.interfaceName} mtu ${mtu} address ${link.macAddress} netns ${netns}`,
-    ...portLines(settings, link.hostInterface),
+    ...portLines(settings, link.hostInterface, mtu),
   ];
   /** Somebody removed the bridge below its containers: they come to the new one. */
   const adopt = async (network: NetworkRecord, settings: BridgeSettings, present: readonly string[]): Promise<void> => {
@@ -53,7 +57,8 @@ export function createBridgeDriver(driverOptions: BridgeDriverOptions): BridgeDr
       .endpointsOn?.(network.id)
       .flatMap(({ hostInterface }) => hostInterface ?? [])
       .filter((port) => present.includes(port));
-    if (ports && ports.length > 0) await host.ip(ports.flatMap((port) => portLines(settings, port)));
+    const mtu = await mtuOf(settings);
+    if (ports && ports.length > 0) await host.ip(ports.flatMap((port) => portLines(settings, port, mtu)));
   };
   const mtuOf = async (settings: BridgeSettings): Promise<number> => settings.mtu ?? (await defaultMtu());
 

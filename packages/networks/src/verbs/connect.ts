@@ -1,4 +1,4 @@
-import { type CallOptions, conflict, forbidden, invalid, isKind, notFound, randomId } from '@berth/base';
+import { type CallOptions, conflict, forbidden, internal, invalid, isKind, notFound, randomId } from '@berth/base';
 import { defaultNetwork, type NetworkContext } from '../context.ts';
 import { NAME_SERVER_ADDRESS } from '../dns/name-server.ts';
 import { bridgeSettings, keepsApart } from '../drivers/bridge-settings.ts';
@@ -206,7 +206,10 @@ function interfaceFor(
   if (asked !== undefined && asked !== '') {
     if (asked.length > 15 || !/^[A-Za-z0-9_.-]+$/.test(asked) || ['.', '..', 'lo'].includes(asked))
       throw invalid(`invalid interface name "${asked}"`);
-    if (used.has(asked)) throw conflict(`interface name ${asked} is already used by another network of the container`);
+    if (used.has(asked))
+      throw internal(
+        `error renaming interface to "${asked}": file exists: another network of the container has this name`,
+      );
     return asked;
   }
   const prefix = bridgeSettings(network).interfacePrefix;

@@ -1,10 +1,12 @@
 import { type CallOptions, conflict, forbidden, invalid, randomId, throwIfAborted } from '@berth/base';
 import type { NetworkContext } from '../context.ts';
-import { BRIDGE_OPTIONS, bridgeSettings } from '../drivers/bridge-settings.ts';
+import { BRIDGE_OPTIONS, bridgeSettings, parseFlag } from '../drivers/bridge-settings.ts';
 import type { NetworkRecord } from '../network-driver.ts';
 import type { CreateNetwork } from '../network-service.ts';
 import { askedPools, refuseOperatorFields, withConfiguration } from './configuration.ts';
 import { planAddresses } from './plan-addresses.ts';
+
+const FAMILY_OPTIONS = { 4: 'com.docker.network.enable_ipv4', 6: 'com.docker.network.enable_ipv6' } as const;
 
 const PREDEFINED = new Set(['bridge', 'host', 'none', 'default']);
 
@@ -53,7 +55,33 @@ export async function createNetwork(
 /** The daemon's default options of the driver, but for networks that take theirs from another. */
 function withDefaults({ options: { defaultOptions } }: NetworkContext, input: CreateNetwork): CreateNetwork {
   const defaults = defaultOptions?.[input.driver || 'bridge'];
-  return input.configFrom || !defaults ? input : { ...input, options: { ...defaults, ...input.options } };
+  const options = input.configFrom ? input.options : { ...defaults, ...input.options };
+  return withFamilies({ ...input, ...(options === undefined ? {} : { options }) });
+}
+
+/** Options may say which families a network has, where nothing else does; then they say nothing any more. */
+function withFamilies(input: CreateNetwork): CreateNetwork {
+  const options = { ...input.options };
+  const family = (given: boolean | undefined, option: string): boolean | undefined => {
+    const text = options[option];
+    if (given === undefined) return text === undefined ? undefined : flagOption(options, option);
+    delete options[option];
+    return given;
+  };
+  const enableIPv4 = family(input.enableIPv4, FAMILY_OPTIONS[4]);
+  const enableIPv6 = family(input.enableIPv6, FAMILY_OPTIONS[6]);
+  return {
+    ...input,
+    options,
+    ...(enableIPv4 === undefined ? {} : { enableIPv4 }),
+    ...(enableIPv6 === undefined ? {} : { enableIPv6 }),
+  };
+}
+
+function flagOption(options: Readonly<Record<string, string>>, name: string): boolean {
+  const value = parseFlag(options[name] ?? '');
+  if (value === undefined) throw invalid(`driver-opt ${JSON.stringify(name)} is not a valid bool`);
+  return value;
 }
 
 /** Settings for other networks: a record and nothing else. */
@@ -81,13 +109,12 @@ function checkInput(input: CreateNetwork): string {
   if (PREDEFINED.has(input.name)) throw forbidden(`operation is not permitted on predefined ${input.name} network`);
   if (input.name.trim() === '') throw invalid('invalid name: name is empty');
   if (driver === 'host' || driver === 'null') throw forbidden(`only one instance of "${driver}" network is allowed`);
-  if (input.enableIPv4 === false && input.enableIPv6 !== true) throw invalid('IPv4 or IPv6 must be enabled');
   return driver;
 }
 
 function draftOf(input: CreateNetwork): NetworkRecord {
+  if (input.enableIPv4 === false && input.enableIPv6 !== true) throw invalid('IPv4 or IPv6 must be enabled');
   const pools = (input.ipam ?? []).filter(({ subnet }) => subnet !== undefined && subnet !== '');
-  const sixes = pools.some(({ subnet }) => subnet?.includes(':'));
   return {
     id: randomId(),
     name: input.name,
@@ -96,7 +123,7 @@ function draftOf(input: CreateNetwork): NetworkRecord {
     internal: input.internal ?? false,
     attachable: input.attachable ?? false,
     enableIPv4: input.enableIPv4 ?? true,
-    enableIPv6: input.enableIPv6 ?? sixes,
+    enableIPv6: input.enableIPv6 ?? false,
     options: input.options ?? {},
     labels: input.labels ?? {},
     ipam: [],
