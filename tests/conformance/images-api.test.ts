@@ -407,6 +407,22 @@ test('events of images carry their labels', { skip }, async () => {
     assert.ok(actions.includes(action), `${action} in ${actions}`);
 });
 
+test('an image that is made is an event, since API 1.46', { skip }, async () => {
+  const since = Math.floor(Date.now() / 1000) - 1;
+  const container = await daemon.ok(['create', 'busybox', 'true']);
+  const image = await daemon.ok(['commit', container]);
+  const made = async (version: string): Promise<readonly unknown[]> => {
+    const filters = query({ type: ['image'], image: [image] });
+    const until = Math.ceil(Date.now() / 1000) + 1;
+    const { body } = await daemon.api('GET', `/${version}/events?since=${since}&until=${until}&filters=${filters}`);
+    return jsonLines(body).map((event) => event['Action']);
+  };
+  assert.deepEqual(await made('v1.51'), ['create']);
+  assert.deepEqual(await made('v1.45'), []);
+  await daemon.ok(['rm', container]);
+  await daemon.ok(['rmi', image]);
+});
+
 test('an artifact is pulled, listed, saved, loaded, pushed and removed like an image, and does not run', {
   skip,
 }, async () => {

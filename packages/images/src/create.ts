@@ -3,6 +3,7 @@ import { type Descriptor, digestOf, type ImageConfigDocument, MEDIA_TYPES } from
 import { assignName } from './assign-name.ts';
 import type { ImageContext } from './context.ts';
 import { checkedDiffIds } from './documents.ts';
+import { emitImage } from './events.ts';
 import { bare } from './footprint.ts';
 import type { CreateImage, ImageHandle } from './image-service.ts';
 import { blobRef, openLease } from './lease.ts';
@@ -21,7 +22,7 @@ const OCI_LAYERS: Readonly<Record<string, string>> = Object.fromEntries(
 export async function create(
   context: ImageContext,
   input: CreateImage,
-  options: CallOptions = {},
+  { announce = true, ...options }: CallOptions & { /** Whether to emit `create`. */ readonly announce?: boolean } = {},
 ): Promise<ImageHandle> {
   throwIfAborted(options.signal);
   const names = (input.names ?? []).map(recordName);
@@ -52,6 +53,7 @@ export async function create(
       context.records.setFacts(target.digest, { parent: input.parent });
     context.records.keepDangling(target);
   });
+  if (announce) emitImage(context, 'create', target.digest);
   for (const name of names) assignName(context, name, target);
   for (const layer of layers) context.pendingLayers.release(layer.digest);
   return { id: target.digest, target };

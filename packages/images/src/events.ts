@@ -16,7 +16,7 @@ export function emitTransfer(
 /** Everything else is announced under the image's ID; `name` is the ID again where no name is concerned. */
 export function emitImage(
   context: ImageContext,
-  action: 'tag' | 'untag' | 'delete' | 'load' | 'import' | 'save' | 'prune',
+  action: 'create' | 'tag' | 'untag' | 'delete' | 'load' | 'import' | 'save' | 'prune',
   id: Digest,
   name: string = id,
 ): void {

@@ -44,7 +44,7 @@ export async function importImage(
       layers: [layer.descriptor],
       names,
     },
-    options,
+    { ...options, announce: false },
   );
   emitImage(context, 'import', image.id);
   return image;

@@ -1,6 +1,6 @@
 import type { EngineEvent } from '@berth/base';
 import { conflict, invalid } from '@berth/base';
-import { type Filters, MAX_API_VERSION, MIN_API_VERSION } from '@berth/engine-api';
+import { atLeast, type Filters, MAX_API_VERSION, MIN_API_VERSION } from '@berth/engine-api';
 import type { VolumeRecord } from '@berth/volumes';
 import { listedNow, renderSummary } from '../render/containers.ts';
 import { infoAt } from '../render/info.ts';
@@ -146,13 +146,16 @@ function buildCache(services: EngineServices): unknown[] {
 const SECOND = 1_000_000_000n;
 
 const events = handle('SystemEvents', async (call) => {
-  const { query, services, exchange } = call;
+  const { query, services, exchange, version } = call;
   const now = services.clock.now();
   const since = parseTimeQuery(query.since, now);
   const until = parseTimeQuery(query.until, now);
   if (since !== undefined && until !== undefined && since > until)
     throw invalid('`since` time cannot be after `until` time');
-  const matches = matchEvent(query.filters ?? {});
+  const wanted = matchEvent(query.filters ?? {});
+  const isKnown = ({ type, action }: EngineEvent): boolean =>
+    type !== 'image' || action !== 'create' || atLeast(version, '1.46');
+  const matches = (event: EngineEvent): boolean => wanted(event) && isKnown(event);
   const stream = exchange.reply.stream(200, { 'Content-Type': 'application/json' });
   const queue = new EventQueue();
   using _subscription = services.events.subscribe((event) => matches(event) && queue.push(event));
