@@ -488,7 +488,7 @@ test('endpoint settings: all that is wrong at once; link-local addresses, interf
   try {
     const create = (endpoints: object): Promise<string> =>
       daemon
-        .api('POST', '/containers/create?name=wrong', {
+        .api('POST', '/v1.51/containers/create?name=wrong', {
           body: {
             Image: 'busybox',
             HostConfig: { NetworkMode: 'ep' },

@@ -79,13 +79,24 @@ async function paused<T>(
   if (!wanted || !container.is('running')) return await work();
   using _held = await deps.lock.acquire(container.id);
   if (!container.is('running')) return await work();
-  await runtimeOf(deps, container).pause(container.id);
-  emitContainer(deps, container, 'pause');
+  if (!(await frozen(deps, container))) return await work();
   try {
     return await work();
   } finally {
     await resume(deps, container);
   }
+}
+
+/** False when the processes have ended meanwhile: then nothing changes their files any more. */
+async function frozen(deps: ContainerDeps, container: Container): Promise<boolean> {
+  try {
+    await runtimeOf(deps, container).pause(container.id);
+  } catch (error) {
+    if (!isKind(error, 'notFound', 'conflict')) throw error;
+    return false;
+  }
+  emitContainer(deps, container, 'pause');
+  return true;
 }
 
 async function resume(deps: ContainerDeps, container: Container): Promise<void> {

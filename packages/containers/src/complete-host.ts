@@ -6,7 +6,7 @@ import type { HostSettings } from './types.ts';
 /** What {@link completeHost} goes by. */
 export interface HostContext {
   readonly host: Pick<HostFacts, 'cgroupVersion'>;
-  readonly defaults: Pick<ContainerDefaults, 'shmSize'>;
+  readonly defaults: Pick<ContainerDefaults, 'shmSize' | 'ipcMode' | 'cgroupnsMode'>;
   readonly store: Pick<ContainerStore, 'find'>;
 }
 
@@ -23,8 +23,8 @@ export function completeHost(context: HostContext, given: HostSettings): HostSet
     ...(typeof memorySwappiness === 'number' && memorySwappiness >= 0 ? { memorySwappiness } : {}),
     privileged,
     shmSize: given.shmSize || context.defaults.shmSize,
-    ipcMode: byId(context, given.ipcMode) || 'private',
-    cgroupnsMode: given.cgroupnsMode || defaultCgroupns(context),
+    ipcMode: byId(context, given.ipcMode) || context.defaults.ipcMode,
+    cgroupnsMode: given.cgroupnsMode || defaultCgroupns(context, privileged),
     ...(networkMode === undefined ? {} : { networkMode }),
     ...(pidMode === undefined ? {} : { pidMode }),
     ...(securityOpt.length > 0 || given.securityOpt ? { securityOpt } : {}),
@@ -38,7 +38,9 @@ export function completeHost(context: HostContext, given: HostSettings): HostSet
   };
 }
 
-function defaultCgroupns({ host }: HostContext): string {
+function defaultCgroupns({ host, defaults }: HostContext, privileged: boolean): string {
+  if (defaults.cgroupnsMode !== undefined)
+    return privileged && host.cgroupVersion === 1 ? 'host' : defaults.cgroupnsMode;
   return host.cgroupVersion === 2 ? 'private' : 'host';
 }
 

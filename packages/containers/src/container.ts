@@ -47,7 +47,10 @@ export class Container {
   readonly mountedVolumes = new Set<string>();
   readonly execIds = new Set<string>();
   readonly execProcesses = new Map<string, Process>();
+  /** For the end of the container: it will not run again by itself. */
   readonly exitWaiters = new Waiters<ExitNotice>();
+  /** For the end of a run, whether another one follows or not. */
+  readonly runWaiters = new Waiters<ExitNotice>();
   readonly removeWaiters = new Waiters<ExitNotice>();
   /** Cancels a restart that waits for its back-off. */
   restartTimer: AbortController | undefined;
@@ -73,6 +76,11 @@ export class Container {
   }
   get isRunning(): boolean {
     return this.state.status === 'running' || this.state.status === 'paused';
+  }
+  /** Tells everybody who waits for the end of this run or of the container. */
+  tellEnded(notice: ExitNotice): void {
+    this.runWaiters.notify(notice);
+    this.exitWaiters.notify(notice);
   }
   is(...statuses: readonly ContainerStatus[]): boolean {
     return statuses.includes(this.state.status);

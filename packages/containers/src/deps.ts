@@ -55,6 +55,10 @@ export interface ContainerDefaults {
   readonly cgroupParent: string;
   readonly init: boolean;
   readonly shmSize: number;
+  /** Of containers that name none: `private` or `shareable`. */
+  readonly ipcMode: string;
+  /** `private` or `host`, of containers that name none; undefined: `private` on cgroup v2, else `host`. */
+  readonly cgroupnsMode: string | undefined;
   readonly ulimits: NonNullable<HostSettings['ulimits']>;
 }
 

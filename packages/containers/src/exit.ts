@@ -50,10 +50,11 @@ export async function handleExit(
   if (status.oomKilled) emitContainer(deps, container, 'oom');
   emitContainer(deps, container, 'die', { exitCode: String(status.exitCode), execDuration: String(seconds) });
   if (restart) {
+    container.runWaiters.notify({ exitCode: status.exitCode });
     restartAfterBackoff(deps, container);
     return;
   }
-  container.exitWaiters.notify({ exitCode: status.exitCode });
+  container.tellEnded({ exitCode: status.exitCode });
   if (container.record.host.autoRemove && !container.keepOnExit)
     await removeContainer(deps, container, { removeVolumes: true });
 }

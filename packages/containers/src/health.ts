@@ -1,4 +1,4 @@
-import { isKind, messageOf } from '@berth/base';
+import { EngineError, isKind, messageOf } from '@berth/base';
 import type { Container } from './container.ts';
 import type { ContainerDeps } from './deps.ts';
 import { emitContainer } from './events.ts';
@@ -85,7 +85,9 @@ async function probe(
   const result = await runForOutput(deps, container, command, { timeoutMs, maxOutput: MAX_OUTPUT, signal }).catch(
     (error: unknown) => ({
       exitCode: -1,
-      output: isKind(error, 'deadline') ? `Health check exceeded timeout (${formatMs(timeoutMs)})` : messageOf(error),
+      output: isKind(error, 'deadline')
+        ? [`Health check exceeded timeout (${formatMs(timeoutMs)})`, outputOf(error)].filter(Boolean).join(': ')
+        : messageOf(error),
     }),
   );
   if (signal.aborted || !container.is('running')) return;
@@ -112,5 +114,8 @@ export function judge(
   const failingStreak = before.failingStreak + 1;
   return { status: failingStreak >= retries ? 'unhealthy' : before.status, failingStreak, log };
 }
+
+const outputOf = (error: unknown): string =>
+  error instanceof EngineError && typeof error.details['output'] === 'string' ? error.details['output'] : '';
 
 const formatMs = (ms: number): string => (ms % 1000 === 0 ? `${ms / 1000}s` : `${ms}ms`);

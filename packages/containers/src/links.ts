@@ -103,6 +103,6 @@ export function resolveLegacyLinks(
 export function resolveLinks({ store }: ContainerDeps, links: readonly string[]): NonNullable<ConnectInput['links']> {
   return links.map((text) => {
     const { container, alias } = parseLink(text);
-    return { containerId: store.get(container).id, alias };
+    return { containerId: store.find(container)?.id ?? container, alias };
   });
 }

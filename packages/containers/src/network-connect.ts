@@ -61,12 +61,12 @@ export async function disconnectNetwork(
   deps.store.setRecord(container, { networking, ...(leftNetworkMode ? { leftNetworkMode } : {}) });
 }
 
-/** What the container calls a network that it is on: its name or its ID. */
+/** What the container calls a network that it is on: its name, its ID or the beginning of that. */
 function keyOf(
   deps: ContainerDeps,
   connected: readonly (readonly [string, EndpointSettings])[],
   name: string,
 ): string | undefined {
   const { id } = deps.networks.get(name);
-  return connected.find(([key]) => key === name || key === id)?.[0];
+  return (connected.find(([key]) => key === name) ?? connected.find(([key]) => id.startsWith(key)))?.[0];
 }

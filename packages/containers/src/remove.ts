@@ -72,7 +72,7 @@ export async function removeContainer(
   deps.store.delete(container);
   cancelPending(container);
   container.removeWaiters.notify({ exitCode: container.state.exitCode });
-  container.exitWaiters.notify({ exitCode: container.state.exitCode });
+  container.tellEnded({ exitCode: container.state.exitCode });
   emitContainer(deps, container, 'destroy');
 }
 

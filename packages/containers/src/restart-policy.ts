@@ -38,7 +38,7 @@ export function cancelRestart(deps: ContainerDeps, container: Container): boolea
   container.restartTimer?.abort();
   container.restartTimer = undefined;
   deps.store.setState(container, { status: 'exited', stoppedByUser: true });
-  container.exitWaiters.notify({ exitCode: container.state.exitCode });
+  container.tellEnded({ exitCode: container.state.exitCode });
   emitContainer(deps, container, 'stop');
   return true;
 }

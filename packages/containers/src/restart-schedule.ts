@@ -38,7 +38,7 @@ export function restartAfterBackoff(deps: ContainerDeps, container: Container): 
       if (shouldRestart(container, container.state.exitCode)) {
         deps.store.setState(container, { status: 'restarting', finishedAt: deps.clock.now() });
         restartAfterBackoff(deps, container);
-      } else container.exitWaiters.notify({ exitCode: container.state.exitCode });
+      } else container.tellEnded({ exitCode: container.state.exitCode });
     }
   });
 }

@@ -25,10 +25,10 @@ export function wait(
   switch (condition) {
     case '':
     case 'not-running':
-      if (container.isRunning || container.is('restarting')) return cancellable(container.exitWaiters.add());
+      if (container.isRunning || container.is('restarting')) return cancellable(container.runWaiters.add());
       return { result: Promise.resolve({ exitCode: container.state.exitCode }) };
     case 'next-exit':
-      return cancellable(container.exitWaiters.add());
+      return cancellable(container.runWaiters.add());
     case 'removed':
       return cancellable(container.removeWaiters.add());
     default:

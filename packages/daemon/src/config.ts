@@ -71,6 +71,8 @@ export interface DaemonConfig {
   readonly shutdownTimeout: number;
   readonly defaultUlimits: readonly { readonly name: string; readonly soft: number; readonly hard: number }[];
   readonly shmSize: number;
+  readonly ipcMode: string;
+  readonly cgroupnsMode: string | undefined;
 }
 
 export interface ParsedArguments {
@@ -262,7 +264,7 @@ function buildConfig(values: Values): DaemonConfig {
   const execRoot = text('exec-root') ?? '/run/berth';
   const hosts = list('host');
   return {
-    hosts: hosts.length > 0 ? hosts.map(withScheme) : ['unix:///run/berth.sock'],
+    hosts: hosts.length > 0 ? [...new Set(hosts.map(withScheme))] : ['unix:///run/berth.sock'],
     dataRoot: text('data-root') ?? '/var/lib/berth',
     execRoot,
     pidfile: text('pidfile'),
@@ -309,7 +311,15 @@ function buildConfig(values: Values): DaemonConfig {
     shutdownTimeout: number('shutdown-timeout', 15),
     defaultUlimits: list('default-ulimit').map(ulimit),
     shmSize: text('default-shm-size') === undefined ? 67_108_864 : parseSize(text('default-shm-size') ?? ''),
+    ipcMode: oneOf('default-ipc-mode', text('default-ipc-mode') || 'private', ['private', 'shareable']),
+    cgroupnsMode: oneOf('default-cgroupns-mode', text('default-cgroupns-mode') || undefined, ['private', 'host']),
   };
+}
+
+function oneOf<T extends string | undefined>(name: string, value: T, known: readonly string[]): T {
+  if (value !== undefined && !known.includes(value))
+    throw invalid(`invalid value "${value}" for --${name}: must be one of ${known.join(', ')}`);
+  return value;
 }
 
 /** `address:port` is TCP, as for dockerd. */

@@ -101,6 +101,8 @@ export const FLAGS: readonly FlagSpec[] = [
   flag('shutdown-timeout', 'number', 'Seconds containers get to stop (default 15)'),
   flag('default-ulimit', 'list', 'name=soft[:hard]', { key: 'default-ulimits' }),
   flag('default-shm-size', 'string', 'Size of /dev/shm (default 64M)'),
+  flag('default-cgroupns-mode', 'string', 'private or host (default: private on cgroup v2, else host)'),
+  flag('default-ipc-mode', 'string', 'private (default) or shareable'),
   flag('validate', 'bool', 'Check the configuration and exit'),
   flag('version', 'bool', 'Print the version and exit', { short: 'v' }),
   flag('exec-opt', 'list', 'native.cgroupdriver=cgroupfs', {
@@ -130,8 +132,6 @@ export const FLAGS: readonly FlagSpec[] = [
   refused('containerd', 'string', 'Berth runs without containerd', ['']),
   refused('authorization-plugin', 'list', 'authorization plugins are not supported'),
   refused('storage-opt', 'list', 'storage options are not supported'),
-  refused('default-cgroupns-mode', 'string', 'set it per container with --cgroupns', ['']),
-  refused('default-ipc-mode', 'string', 'set it per container with --ipc', ['', 'private']),
   refused('raw-logs', 'bool', 'logs are structured', ['false']),
   refused('swarm-default-advertise-addr', 'string', 'there is no swarm', ['']),
 ];

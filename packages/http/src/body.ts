@@ -16,7 +16,7 @@ export interface RequestBody {
   stream(): AsyncIterable<Uint8Array>;
   /** Whole body. Throws `tooLarge`, or `invalid` when the client is too slow. */
   bytes(options?: { readonly limit?: number }): Promise<Uint8Array>;
-  /** Whole body as JSON, undefined when empty. Throws `invalid` and what `bytes` throws. */
+  /** Whole body as JSON, undefined when empty. Throws `invalid`, also for another content type, and what `bytes` throws. */
   json(options?: { readonly limit?: number }): Promise<unknown>;
 }
 
@@ -56,11 +56,22 @@ const within = async <T>(ms: number, work: Promise<T>): Promise<T> => {
   }
 };
 
-const parse = (bytes: Uint8Array): unknown => {
+/** A page of another site can make a browser send text, but not JSON. */
+const assertJson = (type = ''): void => {
+  const [media = ''] = type.split(';');
+  if (media.trim() === '') throw invalid(`malformed Content-Type header (${type}): mime: no media type`);
+  if (media.trim().toLowerCase() !== 'application/json')
+    throw invalid(`unsupported Content-Type header (${type.slice(0, 100)}): must be 'application/json'`);
+};
+
+const parse = (bytes: Uint8Array, type: string | undefined): unknown => {
   if (bytes.byteLength === 0) return undefined;
+  assertJson(type);
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch (cause) {
+    if (cause instanceof Error && cause.message.includes('after JSON'))
+      throw invalid('unexpected content after JSON', { cause });
     throw invalid(`invalid JSON: ${cause instanceof Error ? cause.message.slice(0, 200) : 'malformed'}`, { cause });
   }
 };
@@ -79,7 +90,12 @@ export function createRequestBody(request: IncomingMessage, limits: BodyLimits, 
     if (announced > limit) throw tooLarge(`request body is larger than ${limit} bytes`);
     return within(limits.bodyMs, collect(stream(), limit));
   };
-  return { present, stream, bytes, json: async (options) => parse(await bytes(options)) };
+  return {
+    present,
+    stream,
+    bytes,
+    json: async (options) => parse(await bytes(options), request.headers['content-type']),
+  };
 }
 
 async function* single(bytes: Uint8Array): AsyncIterable<Uint8Array> {

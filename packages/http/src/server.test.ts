@@ -131,11 +131,15 @@ test('JSON bodies: read, malformed 400, too large 413, too slow 400', async (con
     [post('/echo', async ({ body, reply }) => reply.json(200, { got: await body.json() }))],
     { limits: { bodyBytes: 1000, bodyMs: 150 } },
   );
-  const send = async (body: string): Promise<readonly [number, unknown]> => {
-    const answer = await fetch(`${url}/echo`, { method: 'POST', body });
+  const send = async (body: string, type = 'application/json'): Promise<readonly [number, unknown]> => {
+    const answer = await fetch(`${url}/echo`, { method: 'POST', body, headers: { 'content-type': type } });
     return [answer.status, await answer.json()];
   };
   assert.deepEqual(await send('{"a":1}'), [200, { got: { a: 1 } }]);
+  assert.deepEqual(await send('{"a":1}', 'Application/JSON; charset=utf-8'), [200, { got: { a: 1 } }]);
+  const foreign = "unsupported Content-Type header (text/plain): must be 'application/json'";
+  assert.deepEqual(await send('{"a":1}', 'text/plain'), [400, { message: foreign }]);
+  assert.deepEqual(await send('{} x'), [400, { message: 'unexpected content after JSON' }]);
   assert.deepEqual(await send(''), [200, {}]);
   assert.equal((await send('{"a":'))[0], 400);
   assert.equal((await send(JSON.stringify('x'.repeat(2000))))[0], 413);

@@ -67,6 +67,10 @@ export function renderPorts(container: Container, endpoints: readonly EndpointRe
   return ports;
 }
 
+/** Until it first runs a container shows the address it was asked to have; later the one it has. */
+const askedAddress = ({ state }: Container, { macAddress = '' }: { readonly macAddress?: string }): string =>
+  state.startedAt === undefined ? macAddress : '';
+
 export function renderNetworks(
   services: EngineServices,
   container: Container,
@@ -76,7 +80,7 @@ export function renderNetworks(
   if (mode.startsWith('container:')) return {};
   const known = services.networks.list();
   const entries = networksOf(container, mode).map(([name, settings]): [string, EndpointSettings] => {
-    const network = known.find((n) => n.name === name || n.id === name);
+    const network = known.find((n) => n.name === name) ?? known.find((n) => n.id.startsWith(name));
     const endpoint = endpoints.find((e) => e.networkId === network?.id);
     return [
       network?.name ?? name,
@@ -92,7 +96,7 @@ export function renderNetworks(
           : null,
         Links: settings.links ? [...settings.links] : null,
         Aliases: settings.aliases ? [...settings.aliases] : null,
-        MacAddress: endpoint?.macAddress ?? '',
+        MacAddress: endpoint?.macAddress ?? askedAddress(container, settings),
         DriverOpts: settings.driverOpts ? { ...settings.driverOpts } : null,
         GwPriority: settings.gwPriority ?? 0,
         NetworkID: network?.id ?? '',

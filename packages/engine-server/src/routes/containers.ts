@@ -21,6 +21,7 @@ import {
   HostConfig,
   type QueryOf,
 } from '@berth/engine-api';
+import type { Query } from '@berth/http';
 import { parsePlatform } from '@berth/oci';
 import { fromWire } from '../case.ts';
 import { matchContainer } from '../filters.ts';
@@ -54,7 +55,7 @@ const list = handle('ContainerList', async ({ query, services, exchange, version
   );
   await exchange.reply.json(
     200,
-    rows.map((row) => withManifestFrom148(row, version)),
+    rows.map((row) => withAnnotationsFrom146(withManifestFrom148(row, version), version)),
   );
 });
 
@@ -63,6 +64,9 @@ async function sizesOf(services: EngineServices, container: Container): Promise<
 }
 
 const create = handle('ContainerCreate', async ({ query, body, services, exchange, version, signal }) => {
+  const endpoints = Object.keys(body.NetworkingConfig?.EndpointsConfig ?? {});
+  if (endpoints.length > 1 && !atLeast(version, '1.44'))
+    throw invalid(`Container cannot be created with multiple network endpoints: ${endpoints.join(', ')}`);
   const created = await services.containers.create(
     {
       ...(query.name ? { name: query.name } : {}),
@@ -94,6 +98,16 @@ const inspect = handle('ContainerInspect', async ({ params, query, services, exc
   const aliased = atLeast(version, '1.45') ? shown : withOldAliases(container, shown);
   await exchange.reply.json(200, withManifestFrom148(aliased, version));
 });
+
+/** Annotations were added to the list with API 1.46. */
+function withAnnotationsFrom146<T extends { readonly HostConfig: { readonly NetworkMode?: string } }>(
+  row: T,
+  version: string,
+): T {
+  if (atLeast(version, '1.46')) return row;
+  const { NetworkMode } = row.HostConfig;
+  return { ...row, HostConfig: NetworkMode === undefined ? {} : { NetworkMode } };
+}
 
 /** The manifest that a container runs was added to the answers with API 1.48. */
 function withManifestFrom148<T extends { readonly ImageManifestDescriptor?: unknown }>(
@@ -196,17 +210,21 @@ const changes = handle('ContainerChanges', async ({ params, services, exchange }
   );
 });
 
-const resize = handle('ContainerResize', async ({ params, query, services, exchange }) => {
-  await services.containers.resize(params.id, sizeOf(query));
+const resize = handle('ContainerResize', async ({ params, services, exchange }) => {
+  await services.containers.resize(params.id, sizeOf(exchange.query));
   await exchange.reply.empty(200);
 });
 
-export function sizeOf(query: { readonly h?: number; readonly w?: number }): {
-  readonly width: number;
-  readonly height: number;
-} {
-  if (query.h === undefined || query.w === undefined) throw invalid('invalid terminal size: h and w are required');
-  return { width: query.w, height: query.h };
+export function sizeOf(query: Query): { readonly width: number; readonly height: number } {
+  return { height: cells('height', query.get('h')), width: cells('width', query.get('w')) };
+}
+
+function cells(what: string, text = ''): number {
+  const refuse = (why: string): Error => invalid(`invalid resize ${what} "${text.slice(0, 100)}": ${why}`);
+  if (!/^-?\d+$/.test(text)) throw refuse('invalid syntax');
+  const value = Number(text);
+  if (value < 0 || value > 65_535) throw refuse('value out of range');
+  return value;
 }
 
 const logs = handle('ContainerLogs', async ({ params, query, services, exchange, version, signal }) => {

@@ -30,8 +30,10 @@ const start = handle('ExecStart', async ({ params, body, services, exchange, ver
     await exchange.reply.empty(200);
     return;
   }
-  const socket = await exchange.hijack({ contentType: streamType(exchange.headers, started.tty, version) });
-  const client = clientStreams(socket, started.tty, { atOnce: true });
+  // As dockerd, by what this request says, whatever the process has: clients read the stream by it.
+  const raw = body.Tty ?? false;
+  const socket = await exchange.hijack({ contentType: streamType(exchange.headers, raw, version) });
+  const client = clientStreams(socket, raw, { atOnce: true });
   try {
     await started.run(client, { signal });
   } finally {
@@ -39,8 +41,8 @@ const start = handle('ExecStart', async ({ params, body, services, exchange, ver
   }
 });
 
-const resize = handle('ExecResize', async ({ params, query, services, exchange }) => {
-  await services.containers.resizeExec(params.id, sizeOf(query));
+const resize = handle('ExecResize', async ({ params, services, exchange }) => {
+  await services.containers.resizeExec(params.id, sizeOf(exchange.query));
   await exchange.reply.empty(200);
 });
 
