@@ -44,7 +44,7 @@ const setUp = async (context: TestContext, count: number) => {
     const urls = mirrors.map(({ host }) => `http://${host}`);
     return await openImageStore(own, driver, {
       certificateDirectories: [],
-      limits: { backoffMs: 5, attempts: 1, stallMs: 1000 },
+      limits: { backoffMs: 5, attempts: 1, stallMs: 20_000 },
       registries: { [front.host]: { mirrors: urls } },
     });
   };

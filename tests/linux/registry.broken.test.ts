@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { EngineError, type ErrorKind } from '@berth/base';
@@ -9,6 +9,7 @@ import { pushRandomImage } from '@berth/oci/contract';
 import { createRegistryClient, type RegistryClientOptions } from '@berth/registry-client';
 import { startRegistry } from '@berth/registry-server';
 import { type Fault, type SeenRequest, startBrokenRegistry } from '@berth/registry-server/broken';
+import { eventually } from '../harness/index.ts';
 
 const BASE = process.env['BERTH_TEST_TMP'] ?? '/dev/shm';
 const LIMITS = {
@@ -41,7 +42,13 @@ const setUp = async (context: TestContext, options: RegistryClientOptions = {}) 
   const good = client.repository(`${registry.host}/a`);
   const bad = () => client.repository(`${broken.host}/a`);
   const uploads = () => readdir(join(root, 'uploads'));
-  return { registry, broken, client, good, bad, uploads };
+  /** Resolves when an upload holds so many bytes. */
+  const holds = (bytes: number) =>
+    eventually(`an upload of ${bytes} bytes`, async () => {
+      const files = (await uploads()).map((name) => join(root, 'uploads', name));
+      return (await Promise.all(files.map((file) => stat(file)))).some(({ size }) => size >= bytes);
+    });
+  return { registry, broken, client, good, bad, uploads, holds };
 };
 
 const blobOf = (bytes: Uint8Array): Descriptor => ({
@@ -106,14 +113,15 @@ test('an answer cut at any byte: blob and manifest arrive all the same', async (
 
 for (const chunkBytes of [undefined, 700])
   test(`a push cut at any point goes on (${chunkBytes === undefined ? 'one PUT' : 'in chunks'})`, async (context) => {
-    const { broken, client, good, uploads } = await setUp(context);
+    const { broken, client, good, uploads, holds } = await setUp(context);
     const isBody = ({ method }: SeenRequest): boolean => method === (chunkBytes === undefined ? 'PUT' : 'PATCH');
     for (const after of [0, 1, 2, 3, 17, 99, 500, 699, 700, 701, 1023, 1999]) {
       const bytes = randomBytes(2000);
       const blob = blobOf(bytes);
       const offsets: number[] = [];
       const repository = client.repository(`${broken.host}/a`, chunkBytes === undefined ? {} : { chunkBytes });
-      broken.plan = onceFor(isBody, { type: 'cutRequest', after });
+      const reached = () => holds(after);
+      broken.plan = onceFor(isBody, { type: 'cutRequest', after, ...(chunkBytes === undefined ? { reached } : {}) });
       await repository.pushFrom(blob, async (offset) => {
         offsets.push(offset);
         return streamOf(bytes.subarray(offset));

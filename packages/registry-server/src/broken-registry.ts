@@ -18,8 +18,8 @@ export type Fault =
   | { readonly type: 'cut'; readonly after: number }
   /** The same, of the body. */
   | { readonly type: 'cutBody'; readonly after: number }
-  /** Lets so many bytes of the request's body through to the registry, then cuts both connections. */
-  | { readonly type: 'cutRequest'; readonly after: number }
+  /** Lets so many bytes of the request's body through to the registry, then cuts both connections: after a moment, or once `reached` resolves. */
+  | { readonly type: 'cutRequest'; readonly after: number; readonly reached?: () => Promise<unknown> }
   /** The registry does it all, but its answer is lost. */
   | { readonly type: 'loseAnswer' }
   /** Sends the body in small pieces. */
@@ -99,17 +99,17 @@ export async function startBrokenRegistry(backend: string): Promise<BrokenRegist
     return { answer, body: await buffer(answer) };
   };
 
-  const cutRequest = (request: IncomingMessage, after: number): void => {
+  const cutRequest = (request: IncomingMessage, after: number, reached: (() => Promise<unknown>) | undefined): void => {
     const outgoing = ask(request, request.headers).on('error', () => undefined);
     let left = after;
+    const cut = (): void => {
+      outgoing.destroy();
+      request.socket.destroy();
+    };
     const end = (): void => {
       // What was written must reach the registry before the connection ends.
-      timers.add(
-        setTimeout(() => {
-          outgoing.destroy();
-          request.socket.destroy();
-        }, 20),
-      );
+      if (reached === undefined) timers.add(setTimeout(cut, 20));
+      else reached().then(cut, cut);
     };
     request.on('error', () => outgoing.destroy());
     request.on('data', (chunk: Uint8Array) => {
@@ -205,7 +205,7 @@ export async function startBrokenRegistry(backend: string): Promise<BrokenRegist
     const fault = self.plan(info);
     if (fault?.type === 'hang') return void request.resume();
     if (fault?.type === 'raw') return void request.socket.end(fault.bytes);
-    if (fault?.type === 'cutRequest') return void cutRequest(request, fault.after);
+    if (fault?.type === 'cutRequest') return void cutRequest(request, fault.after, fault.reached);
     if (fault?.type === 'answer') {
       request.resume();
       response.writeHead(fault.status, fault.headers);
