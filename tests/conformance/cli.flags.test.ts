@@ -278,6 +278,8 @@ const WORDING = [
   [/("[^"]*") is (not a whole number|neither true nor false)/g, '$1 <does not parse>'],
   [/(invalid range format for --expose: \S+), error: .*/g, '$1'],
   [/(for "--mount" flag:) (EOF|empty)/g, '$1 <empty>'],
+  // docker 28.5 of an empty port
+  [/invalid proto: $/gm, 'no port specified: <empty>'],
 ] as const;
 
 describe('create: what the daemon is asked for', { concurrency: 1, skip: missing('docker') }, () => {
