@@ -1,4 +1,5 @@
 import type { Engine } from './engine.ts';
+import type { Floor } from './floor.ts';
 
 /** What one figure of a case is, and how it is judged. */
 export interface Metric {
@@ -37,5 +38,7 @@ export interface Case {
   setUp?(engine: Engine, lab: Lab): Promise<void>;
   /** One repetition: a figure for every metric. */
   run(engine: Engine, lab: Lab, repetition: number): Promise<Readonly<Record<string, number>>>;
+  /** The same commands against recorded answers, after every engine's repetition; `daemon` answers what is recorded. */
+  floor?(floor: Floor, daemon: Engine): Promise<Readonly<Record<string, number>>>;
   tearDown?(engine: Engine, lab: Lab): Promise<void>;
 }

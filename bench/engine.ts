@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { eventually, run, runOk } from '../tests/harness/command.ts';
 import { CHECKOUT } from '../tests/harness/temp.ts';
 import { requireTool, toolEnvironment } from '../tests/harness/tools.ts';
-import { time } from './measure.ts';
+import { inParallel, time } from './measure.ts';
 
 export const ENGINE_NAMES = ['dockerd', 'berth', 'podman'] as const;
 export type EngineName = (typeof ENGINE_NAMES)[number];
@@ -16,6 +16,7 @@ export interface Engine extends AsyncDisposable {
   readonly version: string;
   /** The daemon, where there is one. */
   readonly pid: number | undefined;
+  readonly socketPath: string | undefined;
   /**
    * Kills the daemon as a crash would and starts it again; milliseconds until it lists `running` running containers.
    * Undefined where there is no daemon.
@@ -29,6 +30,8 @@ export interface Engine extends AsyncDisposable {
   ok(...args: readonly string[]): Promise<string>;
   /** The same without caring how it ends. */
   tryTo(...args: readonly string[]): Promise<void>;
+  /** Gives an image names, outside of any measurement. */
+  tag(image: string, ...names: readonly string[]): Promise<void>;
   /** `rm -f`, without the grace period that podman gives. */
   remove(...containers: readonly string[]): Promise<void>;
 }
@@ -83,7 +86,9 @@ async function startDocker(name: 'dockerd' | 'berth', { root }: EngineOptions): 
     version,
     prefix,
     env,
+    socketPath: host.slice('unix://'.length),
     force: ['rm', '-f'],
+    tagsAtOnce: 1,
     pid: () => child.pid,
     crash: async (running) => {
       await stopChild(child, 'SIGKILL');
@@ -161,7 +166,10 @@ async function preparePodman({ root }: EngineOptions): Promise<Engine> {
     version,
     prefix,
     env,
+    socketPath: undefined,
     force: ['rm', '-f', '-t', '0'],
+    // Two of its processes that tag one image at the same time lose each other's names.
+    tagsAtOnce: Number.POSITIVE_INFINITY,
     pid: () => undefined,
     crash: undefined,
     stop: async () => undefined,
@@ -173,13 +181,16 @@ interface Parts {
   readonly version: string;
   readonly prefix: readonly string[];
   readonly env: NodeJS.ProcessEnv;
+  readonly socketPath: string | undefined;
   readonly force: readonly string[];
   readonly crash: Engine['crash'];
+  /** Names that one command gives. */
+  readonly tagsAtOnce: number;
   pid(): number | undefined;
   stop(): Promise<void>;
 }
 
-function createEngine({ name, version, prefix, env, force, pid, crash, stop }: Parts): Engine {
+function createEngine({ name, version, prefix, env, socketPath, force, tagsAtOnce, pid, crash, stop }: Parts): Engine {
   const command = (...args: readonly string[]): readonly string[] => [...prefix, ...args];
   const runIt = (args: readonly string[]) =>
     run(prefix[0] ?? '', [...prefix.slice(1), ...args], { env, timeoutMs: 600_000 });
@@ -196,11 +207,16 @@ function createEngine({ name, version, prefix, env, force, pid, crash, stop }: P
     get pid() {
       return pid();
     },
+    socketPath,
     crash,
     command,
     time: (...args) => time(command(...args), { env }),
     ok,
     tryTo,
+    tag: (image, ...names) =>
+      tagsAtOnce > 1
+        ? ok('tag', image, ...names).then(() => undefined)
+        : inParallel(names, 4, (name) => ok('tag', image, name)),
     remove,
     async [Symbol.asyncDispose]() {
       const left = (await runIt(['ps', '-aq'])).stdout.split('\n').filter((id) => id !== '');

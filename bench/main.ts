@@ -11,9 +11,10 @@ import { missing } from '../tests/harness/tools.ts';
 import type { Case, Lab } from './case.ts';
 import { CASES } from './cases/index.ts';
 import { ENGINE_NAMES, type Engine, type EngineName, startEngine } from './engine.ts';
+import { type Floor, startFloor } from './floor.ts';
 import { IMAGES, seed } from './images.ts';
 import { quiet } from './measure.ts';
-import { addFigures, type Figures, renderReport } from './report.ts';
+import { addFigures, type Column, type Figures, renderReport } from './report.ts';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -71,6 +72,7 @@ async function main(cases: readonly Case[]): Promise<number> {
     busybox: 'bench/busybox:1',
     settle: () => settle(scratch.path),
   };
+  await using floor = await startFloor(scratch.path);
   await using engines = new AsyncDisposableStack();
   const running: Engine[] = [];
   for (const name of chosenEngines()) {
@@ -81,7 +83,7 @@ async function main(cases: readonly Case[]): Promise<number> {
   }
   for (const each of cases) {
     if (stop.signal.aborted) break;
-    await measure(each, running, lab, figures, stop.signal);
+    await measure(each, running, floor, lab, figures, stop.signal);
     publish(figures, running);
   }
   if (stop.signal.aborted) console.log(`bench: stopped by ${stop.signal.reason}`);
@@ -102,16 +104,22 @@ function chosenEngines(): readonly EngineName[] {
 async function measure(
   each: Case,
   engines: readonly Engine[],
+  floor: Floor,
   lab: Lab,
   figures: Figures,
   signal: AbortSignal,
 ): Promise<void> {
   const gone = each.unavailable?.(lab);
   if (gone !== undefined) return console.log(`${each.name}: left out: ${gone}`);
-  const failed = (engine: Engine, error: unknown): void => {
+  const failed = ({ name }: { readonly name: Column }, error: unknown): void => {
     const text = error instanceof Error ? error.message : String(error);
-    console.log(`${each.name} ${engine.name}: FAILED: ${text}`);
-    for (const metric of Object.keys(each.metrics)) addFigures(figures, metric, engine.name, { failure: text });
+    console.log(`${each.name} ${name}: FAILED: ${text}`);
+    for (const metric of Object.keys(each.metrics)) addFigures(figures, metric, name, { failure: text });
+  };
+  const keep = (name: Column, result: Readonly<Record<string, number>>): void => {
+    for (const [metric, value] of Object.entries(result)) addFigures(figures, metric, name, { value });
+    const shown = Object.entries(result).map(([metric, value]) => `${metric} ${value.toFixed(1)}`);
+    console.log(`${name.padEnd(8)} ${shown.join('  ')}`);
   };
   const ready = await keepThoseThat(engines, async (engine) => each.setUp?.(engine, lab), failed);
   const repetitions = values.n === undefined ? (values.quick ? each.quick : each.n) : Number(values.n);
@@ -121,13 +129,18 @@ async function measure(
       if (engine === undefined) continue;
       if (each.heavy || repetition % 5 === 0) await quiet();
       try {
-        const result = await each.run(engine, lab, repetition);
-        for (const [metric, value] of Object.entries(result)) addFigures(figures, metric, engine.name, { value });
-        const shown = Object.entries(result).map(([metric, value]) => `${metric} ${value.toFixed(1)}`);
-        console.log(`${engine.name.padEnd(8)} ${shown.join('  ')}`);
+        keep(engine.name, await each.run(engine, lab, repetition));
       } catch (error) {
         failed(engine, error);
       }
+    }
+    // Not dockerd's answers where there are ours: each daemon has fields of its own, and the floor is to be ours.
+    const daemon = ready.find(({ name }) => name === 'berth') ?? ready.find(({ pid }) => pid !== undefined);
+    if (each.floor === undefined || daemon === undefined || signal.aborted) continue;
+    try {
+      keep('floor', await each.floor(floor, daemon));
+    } catch (error) {
+      failed({ name: 'floor' }, error);
     }
   }
   await keepThoseThat(ready, async (engine) => each.tearDown?.(engine, lab), failed);

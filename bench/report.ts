@@ -2,6 +2,9 @@ import type { Case, Metric } from './case.ts';
 import type { EngineName } from './engine.ts';
 import { type Spread, spread } from './measure.ts';
 
+/** An engine, or what the CLI takes with none behind it. */
+export type Column = EngineName | 'floor';
+
 export interface Figure {
   readonly values: readonly number[];
   readonly failures: readonly string[];
@@ -13,7 +16,7 @@ export type Figures = Map<string, Figure>;
 export function addFigures(
   figures: Figures,
   metric: string,
-  engine: EngineName,
+  engine: Column,
   add: { readonly value?: number; readonly failure?: string },
 ): void {
   const key = `${metric} ${engine}`;
@@ -40,11 +43,19 @@ export function renderReport(
   const columns = ['berth', 'dockerd', 'podman'].filter((name) =>
     engines.includes(name as EngineName),
   ) as readonly EngineName[];
+  const floors = [...figures.keys()].some((key) => key.endsWith(' floor'));
   const rows = cases
     .flatMap(({ metrics }) => Object.entries(metrics))
     .filter(([name]) => columns.some((engine) => figures.has(`${name} ${engine}`)))
-    .map(([name, metric]) => row(name, metric, figures, columns));
-  const heads = ['case', ...columns.map((name) => `${name} (min–max, n)`), 'berth / dockerd', 'budget', 'met'];
+    .map(([name, metric]) => row(name, metric, figures, columns, floors));
+  const heads = [
+    'case',
+    ...columns.map((name) => `${name} (min–max, n)`),
+    'berth / dockerd',
+    'budget',
+    'met',
+    ...(floors ? ['CLI alone (min–max, n)', 'CLI alone / dockerd', 'own part of berth / of dockerd'] : []),
+  ];
   const failures = [...figures].flatMap(([key, { failures }]) =>
     failures.slice(0, 1).map((text) => `- ${key}: ${text.replaceAll('\n', ' ')}`),
   );
@@ -53,6 +64,13 @@ export function renderReport(
     '',
     'Written by `npm run bench`. All engines were measured in the same run, in turns, on a journaled ext4 of their own and in',
     "namespaces of their own; medians. The same docker CLI drove both daemons. Budgets are shares of dockerd's figure.",
+    ...(floors
+      ? [
+          '',
+          '"CLI alone" is the same command against a server that sends recorded answers at once: no daemon can be quicker. "Own',
+          'part" is what is left without it (docs/decisions/0010-cli-floor.md).',
+        ]
+      : []),
     '',
     `- Machine: ${facts.machine}`,
     `- Engines: ${facts.versions}`,
@@ -68,19 +86,36 @@ export function renderReport(
 
 const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
 
-function row(name: string, metric: Metric, figures: Figures, columns: readonly EngineName[]): readonly string[] {
-  const of = (engine: EngineName): Spread => spread(figures.get(`${name} ${engine}`)?.values ?? []);
+function row(
+  name: string,
+  metric: Metric,
+  figures: Figures,
+  columns: readonly EngineName[],
+  floors: boolean,
+): readonly string[] {
+  const of = (engine: Column): Spread => spread(figures.get(`${name} ${engine}`)?.values ?? []);
   const ours = of('berth').median;
   const ratio = ours / of('dockerd').median;
   const [limit, met] = judge(metric, ours, ratio);
+  const floor = of('floor').median;
+  const least = floor / of('dockerd').median;
   return [
     metric.about,
     ...columns.map((engine) => cell(of(engine), metric.unit)),
-    Number.isNaN(ratio) ? '' : ratio.toFixed(2),
+    ratioText(ratio),
     limit,
-    met,
+    met === 'no' && least > (metric.budget ?? 1) ? 'no, the CLI alone takes more' : met,
+    ...(floors
+      ? [cell(of('floor'), metric.unit), ratioText(least), ratioText(ownPart(ours, of('dockerd').median, floor))]
+      : []),
   ];
 }
+
+/** Of what a daemon adds to the CLI's own time. Where dockerd adds nothing that could be measured there is none. */
+const ownPart = (ours: number, theirs: number, floor: number): number =>
+  theirs > floor ? Math.max(0, ours - floor) / (theirs - floor) : Number.NaN;
+
+const ratioText = (ratio: number): string => (Number.isNaN(ratio) ? '' : ratio.toFixed(2));
 
 function judge(metric: Metric, ours: number, ratio: number): readonly [string, string] {
   const measured = metric.most === undefined ? ratio : ours;

@@ -23,6 +23,12 @@ export const creates: Case = {
     await inParallel(CONTAINERS, 4, (name) => engine.time('create', '--name', name, lab.busybox, 'true'));
     return { creates_300: performance.now() - began };
   },
+  async floor(floor) {
+    floor.answer('POST /containers/create', '201 Created', `{"Id":"${'0'.repeat(64)}","Warnings":[]}`);
+    const began = performance.now();
+    await inParallel(CONTAINERS, 4, (name) => floor.time('create', '--name', name, 'bench/busybox:1', 'true'));
+    return { creates_300: performance.now() - began };
+  },
   tearDown: removeAll,
 };
 
@@ -44,7 +50,7 @@ export const lists: Case = {
     const steps = [1, 2, 3, 4, 5].map((k) => `ENV A${k}=1\nLABEL l${k}=1\nENV B${k}=1\n`).join('');
     writeFileSync(join(directory, 'Dockerfile'), `FROM ${lab.busybox}\n${steps}`);
     await engine.ok('build', '-q', '-t', 'bench/history:1', directory);
-    await inParallel(TAGS, 4, (tag) => engine.ok('tag', lab.busybox, tag));
+    await engine.tag(lab.busybox, ...TAGS);
   },
   async run(engine, lab) {
     const ps = await engine.time('ps', '-a');
@@ -54,8 +60,23 @@ export const lists: Case = {
     const rmi = await engine.time('rmi', first);
     await engine.ok('rmi', ...others);
     const few = await engine.time('images');
-    await inParallel([first, ...others], 4, (tag) => engine.ok('tag', lab.busybox, tag));
+    await engine.tag(lab.busybox, first, ...others);
     return { ps_300: ps, images_500: many, images_200: few, rmi_tag: rmi, history };
+  },
+  async floor(floor, { socketPath = '' }) {
+    await floor.record(socketPath, '/containers/json?all=1');
+    await floor.record(socketPath, '/images/bench/history:1/history');
+    const all = await floor.record(socketPath, '/images/json');
+    floor.answer('DELETE /images/', '200 OK', `[{"Untagged":"${TAGS[FEW]}"}]`);
+    const ps = await floor.time('ps', '-a');
+    const many = await floor.time('images');
+    const history = await floor.time('history', 'bench/history:1');
+    const rmi = await floor.time('rmi', TAGS[FEW] ?? '');
+    const gone = new Set(TAGS.slice(FEW));
+    const images = JSON.parse(all) as { readonly RepoTags: readonly string[] }[];
+    const fewer = images.map((image) => ({ ...image, RepoTags: image.RepoTags.filter((tag) => !gone.has(tag)) }));
+    floor.answer('GET /images/json', '200 OK', JSON.stringify(fewer));
+    return { ps_300: ps, images_500: many, images_200: await floor.time('images'), rmi_tag: rmi, history };
   },
   async tearDown(engine) {
     await removeAll(engine);
@@ -103,6 +124,12 @@ export const crowd: Case = {
       ps_running: spread(listed).median,
       ...(crash === undefined ? {} : { crash_100: crash }),
     };
+  },
+  async floor(floor, { socketPath = '' }) {
+    await floor.record(socketPath, '/containers/json');
+    const listed = [];
+    for (let repetition = 0; repetition < 5; repetition++) listed.push(await floor.time('ps'));
+    return { ps_running: spread(listed).median };
   },
   tearDown: (engine) => engine.remove(...RUNNING),
 };
