@@ -135,6 +135,24 @@ conformance('docker attach', (under) => {
     assert.deepEqual(demultiplex(replay.body), { stdout: 'first\ninput\n', stderr: 'last\n' });
   });
 
+  test('at the end of the output the exit is known', async () => {
+    const { engine } = under;
+    const follow = async (name: string, script: string): Promise<{ State: { Running: boolean; ExitCode: number } }> => {
+      await engine.ok(['create', '--name', name, 'busybox', 'sh', '-c', script]);
+      const path = `/containers/${name}/attach?stream=1&stdout=1&stderr=1`;
+      const attached = rawUpgrade(engine.socket, path, { upgrade: true });
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      await engine.ok(['start', name]);
+      await attached;
+      return (await engine.api('GET', `/containers/${name}/json`)).json() as never;
+    };
+    for (let i = 0; i < 5; i++) {
+      const { State } = await follow(`over${i}`, 'echo x; exit 7');
+      assert.deepEqual([State.Running, State.ExitCode], [false, 7]);
+      await engine.ok(['rm', `over${i}`]);
+    }
+  });
+
   test('200 MB of input arrive whole', async () => {
     const block = Buffer.alloc(1_000_000, 'berth!');
     const child = under.engine.spawn(['run', '--rm', '-i', '--network', 'none', 'busybox', 'sha256sum']);

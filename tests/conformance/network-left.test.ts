@@ -50,6 +50,25 @@ conformance('networks of a container that does not run', (under) => {
     assert.equal((await under.engine.api('GET', '/networks/')).status, 200);
   });
 
+  test('its settings on the network of its mode may name that otherwise than the mode', async () => {
+    await under.engine.ok(['network', 'create', 'twice']);
+    const id = await under.engine.ok(['network', 'inspect', '-f', '{{.Id}}', 'twice']);
+    const made = await under.engine.api('POST', '/containers/create?name=twofold', {
+      body: {
+        Image: 'busybox',
+        Cmd: ['sleep', '600'],
+        HostConfig: { NetworkMode: id },
+        NetworkingConfig: { EndpointsConfig: { twice: { Aliases: ['second'] } } },
+      },
+    });
+    assert.equal(made.status, 201, made.body.toString());
+    await under.engine.ok(['start', 'twofold']);
+    assert.deepEqual((await networksOf('twofold'))[1], ['twice']);
+    assert.match(await under.engine.ok(['inspect', '-f', '{{json .NetworkSettings.Networks}}', 'twofold']), /"second"/);
+    await under.engine.ok(['rm', '-f', 'twofold']);
+    await under.engine.ok(['network', 'rm', 'twice']);
+  });
+
   test('started while on no network, it has none, and a second one can be had instead', async () => {
     await under.engine.ok(['network', 'create', 'other']);
     await under.engine.ok(['create', '--name', 'lonely', '--network', 'left', 'busybox', 'sleep', '600']);

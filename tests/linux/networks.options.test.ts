@@ -66,6 +66,16 @@ describe('bridge options', () => {
     assert.equal(await say(a.netns, world.ip, 80), `from ${world.hostIp}`);
   });
 
+  it('how addresses are advertised: checked, though hardware addresses that follow from IPv4 ones need no telling', async () => {
+    await using r = await rig();
+    const create = (name: string, value: string) =>
+      r.service.create({ name: 'told', options: { [`com.docker.network.advertise_addr_${name}`]: value } });
+    await assert.rejects(create('ms', '99'), { kind: 'invalid', message: /_ms must be in the range 100 to 2000$/ });
+    await assert.rejects(create('nmsgs', '4'), { kind: 'invalid', message: /_nmsgs must be in the range 0 to 3$/ });
+    await assert.rejects(create('ms', 'x'), { kind: 'invalid', message: /"x" must be integer milliseconds$/ });
+    await create('nmsgs', '0');
+  });
+
   it('packets too small for IPv6 are sent all the same', async () => {
     await using r = await rig();
     await r.service.create({ name: 'small', options: { 'com.docker.network.driver.mtu': '1200' } });
@@ -300,6 +310,19 @@ describe('IPv6', () => {
     assert.deepEqual([await routes(4), await routes(6)], ['eth0', 'eth1']);
     await r.service.disconnect(c.id, 'bridge');
     assert.deepEqual([await routes(4), await routes(6)], ['eth1', 'eth1']);
+  });
+
+  it('is not given to a container that switches it off, nor written into its hosts file', async () => {
+    await using r = await rig();
+    await r.service.create({ name: 'dual', enableIPv6: true });
+    const id = randomId();
+    const sysctls = { 'net.ipv6.conf.all.disable_ipv6': '1' };
+    await r.service.openSandbox(id, { mode: 'private', network: 'dual', sysctls });
+    const { ipv4, ipv6 } = await r.service.connect(id, 'dual', {});
+    assert.deepEqual([ipv4 === undefined, ipv6], [false, undefined]);
+    assert.doesNotMatch(r.service.hostsFile(id, { hostname: 'h' }), /:/);
+    const other = await member(r, 'dual');
+    assert.match(r.service.hostsFile(other.id, { hostname: 'h' }), /^::1\tlocalhost/m);
   });
 
   it('on the default bridge', async () => {

@@ -1,4 +1,5 @@
-import { conflict, isKind, throwIfAborted } from '@berth/base';
+import { kill } from 'node:process';
+import { conflict, isKind, sleep, throwIfAborted } from '@berth/base';
 import type { AttachedStreams, Process } from '@berth/runtime';
 import type { Container } from './container.ts';
 import type { ContainerDeps } from './deps.ts';
@@ -69,6 +70,8 @@ export async function attach(
       emitContainer(deps, container, 'attach');
       const streams = await live.connected;
       if (!streams) return;
+      const over = container.runWaiters.add();
+      using _notTold = { [Symbol.dispose]: over.cancel };
       const outcome = await pump(streams, client, {
         signal,
         stdout: request.stdout,
@@ -77,6 +80,8 @@ export async function attach(
         closeStdin: settings.stdinOnce && !settings.tty,
         ...(settings.tty ? { detachKeys } : {}),
       });
+      // Clients ask for the exit code and remove networks and volumes next. Of a monitor that was killed no exit comes.
+      if (outcome === 'ended') await Promise.race([over.promise, untilRunsOn(container, signal)]);
       if (outcome === 'detached') emitContainer(deps, container, 'detach');
     },
     async [Symbol.asyncDispose]() {
@@ -84,6 +89,31 @@ export async function attach(
       await (await live?.connected)?.[Symbol.asyncDispose]();
     },
   };
+}
+
+const RUNS_ON_MS = 150;
+
+/** Resolves once the process has been seen alive for a while, or nobody is interested any more; never for one that ended. */
+async function untilRunsOn({ state: { pid } }: Container, signal: AbortSignal): Promise<void> {
+  const end = performance.now() + RUNS_ON_MS;
+  while (isAlive(pid) && performance.now() < end) await sleep(10);
+  if (!isAlive(pid)) await aborted(signal);
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return pid > 0 && kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
+
+/** Resolves when the signal fires. */
+export function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
 }
 
 /** Ends every attachment that waits for a start which will not come. */

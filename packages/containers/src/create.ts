@@ -1,5 +1,6 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { hostname as osHostname } from 'node:os';
+import { posix } from 'node:path';
 import { type CallOptions, conflict, invalid, isKind, randomId, shortId } from '@berth/base';
 import type { ResolvedImage } from '@berth/images';
 import { expectCgroupMigration } from '@berth/linux';
@@ -20,7 +21,7 @@ import { checkName, generateName } from './names.ts';
 import { containerDirectory, logPath } from './paths.ts';
 import type { ContainerRecord, ContainerSettings, EndpointSettings, HostSettings } from './types.ts';
 import { validateCreate } from './validate.ts';
-import { validateEndpoints } from './validate-endpoints.ts';
+import { keyedByMode, validateEndpoints } from './validate-endpoints.ts';
 
 export interface CreateContainer {
   readonly name?: string;
@@ -78,7 +79,7 @@ export async function create(
     },
     settings,
     host: { ...host, logConfig: completeLogConfig(deps, host) },
-    networking: input.networking,
+    networking: keyedByMode(deps.networks, host.networkMode, input.networking),
     mounts: [],
     runtime: runtimeName(deps, host),
     hostnamePath: `${containerDirectory(deps, id)}/hostname`,
@@ -176,7 +177,11 @@ export function commandOf(settings: ContainerSettings): readonly string[] {
 }
 
 function completeSettings(settings: ContainerSettings, host: HostSettings, id: string): ContainerSettings {
-  return { ...settings, hostname: settings.hostname || hostnameFor(host, id) };
+  return {
+    ...settings,
+    workingDir: settings.workingDir && posix.normalize(settings.workingDir).replace(/(.)\/$/, '$1'),
+    hostname: settings.hostname || hostnameFor(host, id),
+  };
 }
 
 /** A container that shares another's network gets its name at start, see `shareIdentity`. */

@@ -21,6 +21,18 @@ export function validateEndpoint(networks: Networks, name: string, settings: End
   if (faults.length > 0) throw invalid(describe(faults));
 }
 
+/** The settings of the mode's own network under the mode's word for it: there it may be the ID, here the name. */
+export function keyedByMode(
+  networks: Networks,
+  mode: string | undefined,
+  networking: Readonly<Record<string, EndpointSettings>>,
+): Readonly<Record<string, EndpointSettings>> {
+  if (mode === undefined || isPredefined(mode) || mode in networking) return networking;
+  const own = known(networks, mode)?.id;
+  const keyOf = (name: string): string => (own !== undefined && known(networks, name)?.id === own ? mode : name);
+  return Object.fromEntries(Object.entries(networking).map(([name, settings]) => [keyOf(name), settings]));
+}
+
 const describe = (faults: readonly string[]): string => `invalid endpoint settings:\n${faults.join('\n')}`;
 
 function known(networks: Networks, name: string): NetworkRecord | undefined {

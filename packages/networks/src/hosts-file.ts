@@ -9,20 +9,22 @@ export interface HostsFacts {
   readonly links: readonly { readonly address: string; readonly names: readonly string[] }[];
   /** What `host-gateway` stands for: a line for each. */
   readonly hostGateway: readonly string[];
+  /** Whether the container's loopback has IPv6. */
   readonly ipv6: boolean;
 }
+
+const LOCALHOST6: [string, ...string[]][] = [
+  ['::1', 'localhost', 'ip6-localhost', 'ip6-loopback'],
+  ['fe00::', 'ip6-localnet'],
+  ['ff00::', 'ip6-mcastprefix'],
+  ['ff02::1', 'ip6-allnodes'],
+  ['ff02::2', 'ip6-allrouters'],
+];
 
 /** Content of /etc/hosts. Throws `invalid` for an extra host that is not `name:address`. */
 export function formatHosts(input: HostsFileInput, facts: HostsFacts): string {
   const lines: [string, ...string[]][] = [];
-  const localhost: [string, ...string[]][] = [
-    ['127.0.0.1', 'localhost'],
-    ['::1', 'localhost', 'ip6-localhost', 'ip6-loopback'],
-    ['fe00::', 'ip6-localnet'],
-    ['ff00::', 'ip6-mcastprefix'],
-    ['ff02::1', 'ip6-allnodes'],
-    ['ff02::2', 'ip6-allrouters'],
-  ];
+  const localhost: [string, ...string[]][] = [['127.0.0.1', 'localhost'], ...(facts.ipv6 ? LOCALHOST6 : [])];
   if (input.base === undefined) lines.push(...localhost);
   for (const extra of input.extraHosts ?? []) lines.push(...extraHost(extra, facts.hostGateway));
   for (const { address, names } of facts.links) lines.push([address, ...names]);

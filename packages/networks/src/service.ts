@@ -46,7 +46,7 @@ export function createNetworkService(options: NetworkServiceOptions): NetworkSer
   };
 }
 
-function hostsFile({ store }: NetworkContext, containerId: string, names: HostsFileInput): string {
+function hostsFile({ store, host }: NetworkContext, containerId: string, names: HostsFileInput): string {
   const bare = (cidr: string | undefined): string[] => (cidr === undefined ? [] : [cidr.split('/')[0] ?? cidr]);
   const endpoints = store.endpointsOf(containerId);
   const bridge = defaultNetwork(store);
@@ -63,6 +63,6 @@ function hostsFile({ store }: NetworkContext, containerId: string, names: HostsF
     addresses: endpoints.flatMap(({ ipv4, ipv6 }) => [...bare(ipv4), ...bare(ipv6)]),
     links,
     hostGateway: bridge?.ipam.flatMap(({ gateway }) => gateway ?? []) ?? [],
-    ipv6: endpoints.some(({ ipv6 }) => ipv6 !== undefined),
+    ipv6: host.hasIpv6?.() !== false && store.sandbox(containerId)?.withoutIpv6 !== true,
   });
 }

@@ -99,8 +99,17 @@ export function renderState({ state }: Container): ContainerState {
   };
 }
 
-function renderConfig({ record }: Container): ContainerConfig {
-  const { settings } = record;
+/** The address asked for on the network of the mode is shown as the container's own as well. */
+function askedMac(container: Container): { MacAddress?: string } {
+  const { settings, networking } = container.record;
+  const mode = networkModeOf(container);
+  const own = networking[mode] ?? (mode === 'bridge' ? networking['default'] : undefined);
+  const asked = settings.macAddress || own?.macAddress;
+  return asked ? { MacAddress: asked } : {};
+}
+
+function renderConfig(container: Container): ContainerConfig {
+  const { settings } = container.record;
   const wire = toWire<ContainerConfig>(ContainerConfigSchema, settings);
   const hasPorts = Object.keys(settings.exposedPorts).length > 0;
   const { ExposedPorts, Volumes, ...rest } = wire;
@@ -112,6 +121,7 @@ function renderConfig({ record }: Container): ContainerConfig {
     Cmd: settings.cmd ? [...settings.cmd] : null,
     Entrypoint: settings.entrypoint ? [...settings.entrypoint] : null,
     OnBuild: settings.onBuild ? [...settings.onBuild] : null,
+    ...askedMac(container),
   };
 }
 

@@ -171,7 +171,7 @@ async function reserve(
         const port: PublishedPort = { containerPort, protocol, hostIp, hostPort, ...(direct ? { direct } : {}) };
         if (await reserveOne(context, endpoint, { port, binding, implied }, index)) got.push(port);
       }
-      return [...got, ...opened];
+      return [...got, ...opened].toSorted((a, b) => familyOf(a) - familyOf(b));
     } catch (error) {
       for (const port of got) await context.ports.release(port);
       failure ??= error;

@@ -11,6 +11,8 @@ export interface SandboxRecord {
   readonly dns?: readonly string[];
   readonly dnsSearch?: readonly string[];
   readonly dnsOptions?: readonly string[];
+  /** The container asked for settings of the kernel that switch IPv6 off. */
+  readonly withoutIpv6?: true;
   /** The container is about to be connected to a user-defined network. */
   readonly expectsNames?: boolean;
   /** Set while the namespace still has the ready made interface of the default bridge that no endpoint took yet. */

@@ -88,7 +88,8 @@ function usablePrepared(
   const isDefault = network.id === defaultNetwork(context.store)?.id;
   const own = Object.values(ENDPOINT_OPTIONS).some((option) => input.driverOptions?.[option] !== undefined);
   const plain = input.macAddress === undefined && input.linkLocal === undefined && !own;
-  return isDefault && plain ? sandbox.prepared : undefined;
+  const hasTooMuch = sandbox.withoutIpv6 === true && sandbox.prepared?.ipv6 !== undefined;
+  return isDefault && plain && !hasTooMuch ? sandbox.prepared : undefined;
 }
 
 /** Writes the endpoint with its addresses, in one transaction; a sandbox's ready made interface is used or given up. */
@@ -112,7 +113,9 @@ async function record(
       for (const cidr of [prepared?.ipv4, prepared?.ipv6])
         if (cidr !== undefined) allocator.transfer(network.id, cidr, id);
       const ipv4 = prepared?.ipv4 ?? addressFor(context, network, 4, input.ipv4, id);
-      const ipv6 = prepared?.ipv6 ?? addressFor(context, network, 6, input.ipv6, id);
+      const ipv6 = sandbox.withoutIpv6
+        ? undefined
+        : (prepared?.ipv6 ?? addressFor(context, network, 6, input.ipv6, id));
       const endpoint = describe(context, sandbox, network, input, {
         id,
         ipv4,

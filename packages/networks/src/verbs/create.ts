@@ -113,7 +113,10 @@ function checkInput(input: CreateNetwork): string {
 }
 
 function draftOf(input: CreateNetwork): NetworkRecord {
-  if (input.enableIPv4 === false && input.enableIPv6 !== true) throw invalid('IPv4 or IPv6 must be enabled');
+  const isBridge = (input.driver || 'bridge') === 'bridge';
+  if (isBridge && input.enableIPv4 === false && input.enableIPv6 !== true)
+    throw invalid('IPv4 or IPv6 must be enabled');
+  checkAdvertising(input.options ?? {});
   const pools = (input.ipam ?? []).filter(({ subnet }) => subnet !== undefined && subnet !== '');
   return {
     id: randomId(),
@@ -132,6 +135,22 @@ function draftOf(input: CreateNetwork): NetworkRecord {
     ...(input.configFrom === undefined ? {} : { configFrom: input.configFrom }),
     subnetConfigured: pools.length > 0,
   };
+}
+
+const ADVERTISING = [
+  { name: 'com.docker.network.advertise_addr_nmsgs', least: 0, most: 3, kind: 'an integer' },
+  { name: 'com.docker.network.advertise_addr_ms', least: 100, most: 2000, kind: 'integer milliseconds' },
+];
+
+/** Addresses are not advertised: a container's hardware address follows from its IPv4 one, so that no cache is wrong. */
+function checkAdvertising(options: Readonly<Record<string, string>>): void {
+  for (const { name, least, most, kind } of ADVERTISING) {
+    const value = options[name];
+    if (value === undefined) continue;
+    if (!/^[+-]?\d+$/.test(value)) throw invalid(`value for option ${name} ${JSON.stringify(value)} must be ${kind}`);
+    if (Number(value) < least || Number(value) > most)
+      throw invalid(`${name} must be in the range ${least} to ${most}`);
+  }
 }
 
 function checkBridge({ store }: NetworkContext, draft: NetworkRecord): void {
