@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
-import { eventually } from '../harness/index.ts';
+import { eventually, runOk, tempDirectory } from '../harness/index.ts';
 import { berthOnly, conformance, type Engine } from './engines.ts';
 
 /* What the test suites of docker-py, dockerode and moby itself rely on, and other tests here did not look at. */
@@ -69,6 +71,48 @@ conformance('what client suites rely on', (under) => {
     });
     assert.equal(answer.status, 400);
     assert.match(answer.body.toString(), /text\/plain.* must be 'application\/json'/);
+  });
+
+  test('a log that is followed comes a line a frame, also when the container has ended', async () => {
+    const { engine } = under;
+    const id = await engine.ok(['run', '-d', 'busybox', 'sh', '-c', 'echo one; echo two']);
+    await engine.ok(['wait', id]);
+    const { body } = await engine.api('GET', `/containers/${id}/logs?stdout=1&follow=1`);
+    assert.deepEqual([body.readUInt32BE(4), body.subarray(8, 12).toString(), body.readUInt32BE(16)], [4, 'one\n', 4]);
+    await engine.ok(['rm', id]);
+  });
+
+  test('a read-only bind that is not recursive leaves out what is mounted below', async () => {
+    const { engine } = under;
+    await using temp = await tempDirectory('bind');
+    const below = join(temp.path, 'below');
+    mkdirSync(below);
+    await runOk('mount', ['-t', 'tmpfs', 'tmpfs', below]);
+    try {
+      writeFileSync(join(below, 'hidden'), '');
+      const bind = `type=bind,source=${temp.path},target=/t,readonly`;
+      assert.equal(await engine.ok(['run', '--rm', '--mount', bind, 'busybox', 'ls', '/t/below']), 'hidden');
+      const Mounts = [
+        { Type: 'bind', Source: temp.path, Target: '/t', ReadOnly: true, BindOptions: { NonRecursive: true } },
+      ];
+      const create = { Image: 'busybox', Cmd: ['ls', '/t/below'], HostConfig: { Mounts } };
+      const { Id } = await postTo(engine, '/containers/create', create);
+      assert.equal(await engine.ok(['start', '-a', Id]), '');
+      await engine.ok(['rm', Id]);
+    } finally {
+      await runOk('umount', [below]);
+    }
+  });
+
+  test('a limit of CPU time is taken back', async () => {
+    const { engine } = under;
+    const id = await engine.ok(['run', '-d', '--cpu-quota', '20000', 'busybox', 'sleep', '60']);
+    const updated = await engine.api('POST', `/containers/${id}/update`, { body: { CpuQuota: -1 } });
+    assert.equal(updated.status, 200, updated.body.toString());
+    assert.equal(await engine.ok(['inspect', '-f', '{{.HostConfig.CpuQuota}}', id]), '-1');
+    const file = 'cat /sys/fs/cgroup/cpu/cpu.cfs_quota_us 2>/dev/null || cat /sys/fs/cgroup/cpu.max';
+    assert.match(await engine.ok(['exec', id, 'sh', '-c', file]), /^(-1|max 100000)$/);
+    await engine.ok(['rm', '-f', id]);
   });
 
   test('the address asked for shows before the first run', async () => {
@@ -151,6 +195,45 @@ berthOnly('what client suites rely on today', (under) => {
     };
     assert.deepEqual([await listed('v1.45'), await listed('v1.46')], [undefined, { a: 'b' }]);
     await engine.ok(['rm', '-f', id]);
+  });
+
+  test('a privileged container is under the seccomp profile it asks for', async () => {
+    const { engine } = under;
+    const profile = {
+      defaultAction: 'SCMP_ACT_ALLOW',
+      syscalls: [{ names: ['chown', 'lchown', 'fchown', 'fchownat'], action: 'SCMP_ACT_ERRNO' }],
+    };
+    const SecurityOpt = [`seccomp=${JSON.stringify(profile)}`];
+    const create = { Image: 'busybox', Cmd: ['chown', '42', '/tmp'], HostConfig: { Privileged: true, SecurityOpt } };
+    const { Id } = await postTo(engine, '/containers/create', create);
+    assert.match((await engine.docker(['start', '-a', Id])).stderr, /Operation not permitted/);
+    await engine.ok(['rm', Id]);
+  });
+
+  test('a working directory is shown clean, a lifted limit of processes as 0', async () => {
+    const { engine } = under;
+    const id = await engine.ok(['create', '-w', '/tmp/', '--pids-limit', '10', 'busybox', 'true']);
+    const shown = (): Promise<string> =>
+      engine.ok(['inspect', '-f', '{{.Config.WorkingDir}} {{json .HostConfig.PidsLimit}}', id]);
+    assert.equal(await shown(), '/tmp 10');
+    await engine.api('POST', `/v1.39/containers/${id}/update`, { body: { PidsLimit: 5 } });
+    assert.equal(await shown(), '/tmp 10');
+    await engine.api('POST', `/containers/${id}/update`, { body: { PidsLimit: -2 } });
+    assert.equal(await shown(), '/tmp 0');
+    await engine.ok(['rm', id]);
+  });
+
+  test('the processes of a container that does not run can not be joined', async () => {
+    const { engine } = under;
+    const id = await engine.ok(['create', 'busybox', 'true']);
+    for (const kind of ['pid', 'ipc']) {
+      const joiner = await engine.ok(['create', `--${kind}`, `container:${id}`, 'busybox', 'true']);
+      const { status, message } = await asked(engine, 'POST', `/containers/${joiner}/start`);
+      assert.equal(status, 500);
+      assert.match(message, new RegExp(`failed to join ${kind} namespace: container ${id} is not running`, 'i'));
+      await engine.ok(['rm', joiner]);
+    }
+    await engine.ok(['rm', id]);
   });
 
   test('several networks at create came with API 1.44', async () => {

@@ -12,7 +12,7 @@ export interface HostContext {
 
 /** Fills in, once and for good, what a container's settings leave to the engine: inspect shows it, each start uses it. */
 export function completeHost(context: HostContext, given: HostSettings): HostSettings {
-  const { memory = 0, memorySwap = 0, memorySwappiness, privileged = false, ...rest } = given;
+  const { memory = 0, memorySwap = 0, memorySwappiness, pidsLimit, privileged = false, ...rest } = given;
   const networkMode = byId(context, given.networkMode);
   const pidMode = byId(context, given.pidMode);
   const securityOpt = [...(given.securityOpt ?? []), ...labelOption(given)];
@@ -21,6 +21,7 @@ export function completeHost(context: HostContext, given: HostSettings): HostSet
     memory,
     memorySwap: memory > 0 && memorySwap === 0 ? 2 * memory : memorySwap,
     ...(typeof memorySwappiness === 'number' && memorySwappiness >= 0 ? { memorySwappiness } : {}),
+    ...(typeof pidsLimit === 'number' && pidsLimit > 0 ? { pidsLimit } : {}),
     privileged,
     shmSize: given.shmSize || context.defaults.shmSize,
     ipcMode: byId(context, given.ipcMode) || context.defaults.ipcMode,

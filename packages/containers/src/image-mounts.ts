@@ -42,7 +42,7 @@ export async function removeImageMounts(deps: ContainerDeps, container: Containe
       });
 }
 
-/** Where an image is mounted on the host while its container starts; the container has a mount of its own after that. */
+/** Where an image, or a directory, is mounted on the host while its container starts; the container has a mount of its own after that. */
 const stagePath = (deps: ContainerDeps, snapshot: string): string => `${deps.paths.shared}/${snapshot}`;
 
 export async function stageImageMount(deps: ContainerDeps, point: MountPoint): Promise<string> {
@@ -53,11 +53,29 @@ export async function stageImageMount(deps: ContainerDeps, point: MountPoint): P
   return target;
 }
 
+const bindStageKey = ({ id, record }: Container, point: MountPoint): string =>
+  `${id}-bind-${record.mounts.indexOf(point)}`;
+
+/** A directory without what is mounted below it: crun takes everything below along, whatever it is told. */
+export async function stageBind(
+  deps: ContainerDeps,
+  container: Container,
+  point: MountPoint,
+  source: string,
+): Promise<string> {
+  const target = stagePath(deps, bindStageKey(container, point));
+  await mkdir(target, { recursive: true, mode: 0o711 });
+  const options = ['bind', ...(/private$/.test(point.propagation) ? ['private'] : [])];
+  mountAll([{ type: 'bind', source, options }], target);
+  return target;
+}
+
 /** Takes the stages down again, whether the container came to be or not. */
-export async function unstageImageMounts(deps: ContainerDeps, container: Container): Promise<void> {
-  for (const { image } of container.record.mounts) {
-    if (image === undefined) continue;
-    const target = stagePath(deps, image.snapshot);
+export async function unstageMounts(deps: ContainerDeps, container: Container): Promise<void> {
+  for (const point of container.record.mounts) {
+    const key = point.nonRecursive ? bindStageKey(container, point) : point.image?.snapshot;
+    if (key === undefined) continue;
+    const target = stagePath(deps, key);
     await unmount(target, { detach: true, recursive: true });
     await rmdir(target).catch((error: unknown) => {
       if (!isKind(error, 'notFound')) throw error;

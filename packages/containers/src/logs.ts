@@ -48,6 +48,8 @@ export function logs(deps: ContainerDeps, nameOrId: string, request: LogRequest)
         timestamps: request.timestamps,
         ...(request.details ? { details: attributesOf(container, config) } : {}),
         follow,
+        // Asked to follow, clients take a frame for a line also when there is nothing to follow any more.
+        coalesce: !request.follow,
         ...(request.tail === undefined ? {} : { tail: request.tail }),
         ...(request.since === undefined ? {} : { since: request.since }),
         ...(request.until === undefined ? {} : { until: request.until }),

@@ -6,7 +6,7 @@ import type { EndpointRecord, Sandbox } from '@berth/networks';
 import type { SpecMount, Task } from '@berth/runtime';
 import type { Container } from './container.ts';
 import type { ContainerDeps } from './deps.ts';
-import { stageImageMount, unstageImageMounts } from './image-mounts.ts';
+import { stageBind, stageImageMount, unstageMounts } from './image-mounts.ts';
 import { openNetwork } from './network.ts';
 import { rootfsPath } from './paths.ts';
 import { makeDirectoryInRoot, makeFileInRoot, withPathInRoot } from './root-path.ts';
@@ -76,12 +76,12 @@ async function mountPoint(
   const flags = mount?.options.filter((option) => GUARDS.has(option)) ?? [];
   return {
     type: 'bind',
-    source,
+    source: point.nonRecursive && isDirectory ? await stageBind(deps, container, point, source) : source,
     ...(flags.length > 0 ? { flags } : {}),
     destination: point.destination,
     readonly: !point.rw,
-    // Nothing is mounted below a file, and crun opens what it makes so as a directory.
-    ...(point.type === 'bind' && isDirectory && !point.rw && point.recursiveReadonly !== 'never'
+    // Nothing is mounted below a file, and crun opens what it makes so as a directory, with all that is below.
+    ...(point.type === 'bind' && isDirectory && !point.rw && !point.nonRecursive && point.recursiveReadonly !== 'never'
       ? { recursiveReadonly: true }
       : {}),
     ...(point.nonRecursive ? { nonRecursive: true } : {}),
@@ -121,8 +121,14 @@ async function volumeSource(deps: ContainerDeps, container: Container, point: Mo
   return point.subpath === undefined ? path : withinVolume(path, point.subpath);
 }
 
-/** A container that has the volume may have put a link in the subpath's way: it is followed inside the volume only. */
+/**
+ * A link in the subpath's way must not lead outside. A container that has the volume may put another one there at any
+ * moment: whatever it does then ends inside.
+ */
 export async function withinVolume(volume: string, subpath: string): Promise<string> {
+  const [base, real] = await Promise.all([volume, join(volume, subpath)].map((path) => realpath(path).catch(() => '')));
+  if (base && real && real !== base && !real.startsWith(`${base}/`))
+    throw invalid(`path concatenation escapes the base directory, base: ${volume}, subpath: ${subpath}`);
   const found = await withPathInRoot(volume, subpath, (_opened, fd) => readlink(`/proc/self/fd/${fd}`));
   if (found === undefined) throw invalid(`cannot access path ${join(volume, subpath)}: no such file or directory`);
   return found;
@@ -170,7 +176,7 @@ export async function releaseHostResources(deps: ContainerDeps, container: Conta
     deps.networks.closeSandbox(container.id),
     unmountVolumes(deps, container),
     unmountSharedMemory(deps, container),
-    unstageImageMounts(deps, container),
+    unstageMounts(deps, container),
   ]);
   for (const problem of problems)
     if (problem.status === 'rejected')

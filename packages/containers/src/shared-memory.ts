@@ -1,5 +1,5 @@
 import { mkdir, rmdir } from 'node:fs/promises';
-import { conflict, invalid, isKind } from '@berth/base';
+import { internal, invalid, isKind } from '@berth/base';
 import { isMountPoint, mountAll, unmount } from '@berth/linux';
 import type { SpecInput } from '@berth/runtime';
 import type { Container } from './container.ts';
@@ -37,7 +37,7 @@ export async function unmountSharedMemory(deps: ContainerDeps, container: Contai
 /** The running container whose IPC namespace and shared memory `mode` (`container:x`) names. */
 export function ipcDonor(deps: ContainerDeps, mode: string): Container {
   const donor = deps.store.get(mode.slice('container:'.length));
-  if (!donor.isRunning) throw conflict(`cannot join IPC of a non running container: ${donor.id}`);
+  if (!donor.isRunning) throw internal(`failed to join IPC namespace: container ${donor.id} is not running`);
   const { ipcMode = '' } = donor.record.host;
   if (ipcMode !== 'shareable' && ipcMode !== 'host')
     throw invalid(

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { conflict, errnoOf, internal, invalid, isKind } from '@berth/base';
+import { errnoOf, internal, invalid, isKind } from '@berth/base';
 import type { SpecDevice, SpecInput, SpecMount, SpecNamespace, SpecNamespaces, SpecResources } from '@berth/runtime';
 import { deviceNumbers, resolveUser } from '@berth/runtime';
 import type { Container } from './container.ts';
@@ -130,10 +130,7 @@ function shared(mode: string | undefined, namespace: string, pid: (mode: string)
 
 function pidOf(deps: ContainerDeps, mode: string): number {
   const other = deps.store.get(mode.slice('container:'.length));
-  if (!other.isRunning)
-    throw conflict(
-      `cannot join PID namespace of a non running container: container ${other.id} is ${other.state.status}`,
-    );
+  if (!other.isRunning) throw internal(`failed to join PID namespace: container ${other.id} is not running`);
   return other.state.pid;
 }
 

@@ -10,7 +10,7 @@ import type { ContainerDeps } from './deps.ts';
 import { tellLinked, writeEtcFiles } from './etc-files.ts';
 import { emitContainer } from './events.ts';
 import { startHealth } from './health.ts';
-import { unstageImageMounts } from './image-mounts.ts';
+import { unstageMounts } from './image-mounts.ts';
 import { connectLogSink, forwardLog } from './log-forwarding.ts';
 import { keepsLog, rotateLogs } from './log-settings.ts';
 import { containerDirectory } from './paths.ts';
@@ -90,7 +90,7 @@ async function launch(deps: ContainerDeps, container: Container): Promise<Task> 
       stdinOnce: settings.stdinOnce,
       ...(keepsLog(deps, container) ? { logPath } : {}),
     });
-    await unstageImageMounts(deps, container);
+    await unstageMounts(deps, container);
     return task;
   } catch (error) {
     await releaseHostResources(deps, container);

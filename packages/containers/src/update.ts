@@ -33,20 +33,29 @@ export async function update(
   const host = { ...before, ...resources, ...(restartPolicy?.name ? { restartPolicy } : {}) };
   validateResources(host, deps.support);
   if (Object.keys(resources).length > 0 && container.isRunning) {
-    await runtimeOf(deps, container).update(container.id, buildResources(resourcesOf(host), []));
+    const { cpuQuota = 0, ...limits } = host;
     // The runtimes differ in how they understand "no limit" here.
-    if (typeof resources.pidsLimit === 'number' && resources.pidsLimit <= 0)
-      writeCgroupLimit(deps.cgroups, cgroupPathOf(deps, container), 'pids', 'pids.max', 'max');
+    await runtimeOf(deps, container).update(
+      container.id,
+      buildResources(resourcesOf(cpuQuota < 0 ? limits : host), []),
+    );
+    const path = cgroupPathOf(deps, container);
+    if (resources.pidsLimit === 0) writeCgroupLimit(deps.cgroups, path, 'pids', 'pids.max', 'max');
+    if ((resources.cpuQuota ?? 0) < 0) {
+      const [file, value] = deps.host.cgroupVersion === 2 ? ['cpu.max', 'max'] : ['cpu.cfs_quota_us', '-1'];
+      writeCgroupLimit(deps.cgroups, path, 'cpu', file, value);
+    }
   }
   deps.store.setRecord(container, { host });
   emitContainer(deps, container, 'update');
   return warnings;
 }
 
-/** `pidsLimit` alone means something when it is 0: no limit. */
-function given(change: ContainerChange): ContainerChange {
+/** `pidsLimit` alone means something when it is 0, or less: no limit. */
+function given({ pidsLimit, ...change }: ContainerChange): ContainerChange {
+  const known = typeof pidsLimit === 'number' ? { ...change, pidsLimit: Math.max(0, pidsLimit) } : change;
   return Object.fromEntries(
-    Object.entries(change).filter(([key, value]) => {
+    Object.entries(known).filter(([key, value]) => {
       if (value === undefined || value === null || value === '') return false;
       if (key === 'memorySwappiness' && value === -1) return false;
       return value !== 0 || key === 'pidsLimit';

@@ -72,7 +72,6 @@ const LEFT_OUT_EMPTY = new Set(['annotations', 'storageOpt', 'sysctls', 'tmpfs']
 
 function isShown(name: string, value: unknown): boolean {
   if (value === undefined || value === null || value === '') return false;
-  if (name === 'pidsLimit') return Number(value) > 0;
   return !LEFT_OUT_EMPTY.has(name) || Object.keys(value).length > 0;
 }
 

@@ -162,8 +162,12 @@ const rename = handle('ContainerRename', async ({ params, query, services, excha
   await exchange.reply.empty(204);
 });
 
-const update = handle('ContainerUpdate', async ({ params, body, services, exchange }) => {
-  const change = fromWire<ResourceSettings & { readonly restartPolicy?: RestartPolicy }>(HostConfig, body);
+const update = handle('ContainerUpdate', async ({ params, body, services, exchange, version }) => {
+  const { pidsLimit, ...older } = fromWire<ResourceSettings & { readonly restartPolicy?: RestartPolicy }>(
+    HostConfig,
+    body,
+  );
+  const change = pidsLimit === undefined || !atLeast(version, '1.40') ? older : { ...older, pidsLimit };
   const warnings = await services.containers.update(params.id, change);
   await exchange.reply.json(200, { Warnings: warnings.length > 0 ? [...warnings] : null });
 });

@@ -10,7 +10,9 @@ import { DEFAULT_MASKED_PATHS, DEFAULT_READONLY_PATHS } from './system-paths.ts'
 
 const seccompOf = (input: SpecInput, capabilities: readonly string[]): RuntimeSeccomp | undefined => {
   const wanted = input.seccomp ?? 'default';
-  if (input.privileged || wanted === 'unconfined' || !input.host.seccomp) return undefined;
+  const confined = wanted !== 'unconfined' && input.host.seccomp;
+  // A privileged process is under no profile but one that was asked for.
+  if (!confined || (input.privileged && wanted === 'default')) return undefined;
   const { architecture, kernel } = input.host;
   if (wanted === 'default') return defaultSeccompProfile(capabilities, architecture);
   return convertSeccompProfile(wanted.profile, { capabilities, architecture, kernel });
