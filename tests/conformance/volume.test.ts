@@ -84,6 +84,9 @@ describe('volumes', () => {
     );
     assert.deepEqual(await names(), ['named']);
     assert.match(await daemon.ok(['volume', 'prune', '-a', '-f']), /^Deleted Volumes:\nnamed\n/);
+    await daemon.ok(['volume', 'create', 'older']);
+    const pruned = await daemon.api('POST', '/v1.41/volumes/prune');
+    assert.deepEqual((pruned.json() as { VolumesDeleted: unknown }).VolumesDeleted, ['older'], 'before API 1.42');
   });
 
   test('an empty volume is filled with what the image has there, owner and mode included', async () => {
@@ -166,7 +169,7 @@ describe('volumes', () => {
       const at = (path: string): string[] => ['--mount', `type=volume,src=deep,dst=/s,volume-subpath=${path}`];
       assert.equal(await sh(at('a/b'), 'cat /s/f'), 'sub');
       assert.equal(await sh(at('in'), 'cat /s/f'), 'sub');
-      await refused([...NONET, ...at('out'), 'busybox', 'true'], /cannot access path .*no such file or directory/);
+      await refused([...NONET, ...at('out'), 'busybox', 'true'], /path concatenation escapes the base directory/);
       await refused([...NONET, ...at('../x'), 'busybox', 'true'], /subpath must be a relative path within the volume/);
       await refused([...NONET, ...at('none'), 'busybox', 'true'], /no such file or directory/);
     } finally {

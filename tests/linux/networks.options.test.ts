@@ -316,8 +316,7 @@ describe('IPv6', () => {
     await using r = await rig();
     await r.service.create({ name: 'dual', enableIPv6: true });
     const id = randomId();
-    const sysctls = { 'net.ipv6.conf.all.disable_ipv6': '1' };
-    await r.service.openSandbox(id, { mode: 'private', network: 'dual', sysctls });
+    await r.service.openSandbox(id, { mode: 'private', network: 'dual', withoutIpv6: true });
     const { ipv4, ipv6 } = await r.service.connect(id, 'dual', {});
     assert.deepEqual([ipv4 === undefined, ipv6], [false, undefined]);
     assert.doesNotMatch(r.service.hostsFile(id, { hostname: 'h' }), /:/);

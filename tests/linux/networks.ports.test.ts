@@ -4,7 +4,7 @@ import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { describe, it } from 'node:test';
-import { nftApply, nftTables, runCommand } from '@berth/linux';
+import { ipAddresses, nftApply, nftTables, runCommand } from '@berth/linux';
 import { eventually, freePort } from '../harness/index.ts';
 import { isSilent, outside, rig, say, tcpServer, udpSocket } from './networks.fixture.ts';
 
@@ -95,6 +95,23 @@ describe('published ports', () => {
       });
       await assert.rejects(refused, { code: 'ECONNREFUSED' });
     }
+  });
+
+  it('answer at link-local addresses of the host', async () => {
+    await using r = await rig();
+    const { network } = await r.service.create({ name: 'dual', enableIPv6: true });
+    const a = await r.container('dual');
+    await using _server = await tcpServer(a.netns, 80, '::');
+    const { published } = await r.service.publish(a.id, [{ containerPort: 80, protocol: 'tcp' }]);
+    const bridge = `br-${network.id.slice(0, 12)}`;
+    const address = await eventually('the bridge has such an address', async () => {
+      const link = (await ipAddresses()).find(({ ifname }) => ifname === bridge);
+      return link?.addr_info.find(({ scope }) => scope === 'link')?.local;
+    });
+    const client = connect(published[0]?.hostPort ?? 0, `${address}%${bridge}`);
+    const [said] = (await once(client, 'data', { signal: AbortSignal.timeout(8000) })) as [Buffer];
+    client.destroy();
+    assert.match(said.toString(), /^from /);
   });
 
   it('of UDP reach the container of now, however steadily a client sends', async () => {

@@ -55,14 +55,19 @@ function sandboxInput(deps: ContainerDeps, container: Container, mode: string): 
     if (!target.isRunning) throw conflict(`cannot join network of a non running container: ${target.id}`);
     return { mode: 'container', containerId: target.id };
   }
-  const { dns, dnsSearch, dnsOptions } = container.record.host;
+  const { dns, dnsSearch, dnsOptions, sysctls } = container.record.host;
   return {
     mode: 'private',
     network: mode,
+    ...(switchesIpv6Off(sysctls ?? {}) ? { withoutIpv6: true } : {}),
     ...(dns?.length ? { dns } : {}),
     ...(dnsSearch?.length ? { dnsSearch } : {}),
     ...(dnsOptions?.length ? { dnsOptions } : {}),
   };
+}
+
+function switchesIpv6Off(sysctls: Readonly<Record<string, string>>): boolean {
+  return ['all', 'lo'].some((device) => sysctls[`net.ipv6.conf.${device}.disable_ipv6`] === '1');
 }
 
 /**

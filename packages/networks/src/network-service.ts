@@ -79,6 +79,8 @@ export type SandboxInput =
       /** Upstream servers for the container's name server; default the host's. */
       readonly dns?: readonly string[];
       readonly sysctls?: Readonly<Record<string, string>>;
+      /** The container will switch IPv6 off: it gets no addresses of that family. */
+      readonly withoutIpv6?: boolean;
       /** resolv.conf's search list and options; default the host's. */
       readonly dnsSearch?: readonly string[];
       readonly dnsOptions?: readonly string[];

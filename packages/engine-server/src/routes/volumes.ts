@@ -1,5 +1,5 @@
 import { invalid, isKind, notImplemented } from '@berth/base';
-import type { Filters, Volume } from '@berth/engine-api';
+import { atLeast, type Filters, type Volume } from '@berth/engine-api';
 import type { VolumeRecord } from '@berth/volumes';
 import { labelMatches } from '../filters.ts';
 import { handle, type RouteFactory } from '../route.ts';
@@ -66,9 +66,10 @@ const remove = handle('VolumeDelete', async ({ params, query, services, exchange
   await exchange.reply.empty(204);
 });
 
-const prune = handle('VolumePrune', async ({ query, services, exchange }) => {
+const prune = handle('VolumePrune', async ({ query, services, exchange, version }) => {
   const filters = query.filters ?? {};
-  const all = ['true', '1'].includes(filters['all']?.[0] ?? 'false');
+  // Older clients know nothing of anonymous ones, and mean every volume.
+  const all = !atLeast(version, '1.42') || ['true', '1'].includes(filters['all']?.[0] ?? 'false');
   const matches = matchVolume(services, filters);
   const { names, bytes } = await services.volumes.prune((volume) => (all || volume.anonymous) && matches(volume));
   await exchange.reply.json(200, { VolumesDeleted: names.length > 0 ? [...names] : null, SpaceReclaimed: bytes });

@@ -16,7 +16,8 @@ export interface Element {
  * networks, and from outside to an unpublished port, nothing does; an internal network reaches only itself. Networks
  * that are routed, or not protected, or trust an interface of the host, are exceptions by set. Loopback
  * addresses are kept from containers although `route_localnet` is on (needed for ports published on 127.0.0.1). IPv6
- * has no such setting: ports on ::1 are left to the daemon's relay.
+ * has no such setting: ports on ::1 are left to the daemon's relay, and those on link-local addresses as well, which
+ * containers could not answer.
  */
 export function tableScript(table: string, elements: readonly Element[]): string {
   return `add table inet ${table}
@@ -49,6 +50,7 @@ table inet ${table} {
     iifname @bridges ip saddr 127.0.0.0/8 drop
   }
   chain ports {
+    ip6 daddr fe80::/10 return
     dnat ip to meta l4proto . ip daddr . th dport map @ports4
     dnat ip to meta l4proto . th dport map @ports4any
     dnat ip6 to meta l4proto . ip6 daddr . th dport map @ports6

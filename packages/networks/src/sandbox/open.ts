@@ -76,7 +76,7 @@ async function makeRecord(context: NetworkContext, containerId: string, input: S
     ...(input.dnsSearch ? { dnsSearch: input.dnsSearch } : {}),
     ...(input.dnsOptions ? { dnsOptions: input.dnsOptions } : {}),
     ...(first && isUserDefined(first) ? { expectsNames: true } : {}),
-    ...(switchesIpv6Off(input.sysctls ?? {}) ? { withoutIpv6: true } : {}),
+    ...(input.withoutIpv6 ? { withoutIpv6: true } : {}),
   };
   const connected = first !== undefined && first.id === defaultNetwork(context.store)?.id;
   const ready = context.pool.take(connected ? 'connected' : 'plain');
@@ -94,10 +94,6 @@ async function makeRecord(context: NetworkContext, containerId: string, input: S
     throw error;
   });
   return { ...given, netns: containerId };
-}
-
-function switchesIpv6Off(sysctls: Readonly<Record<string, string>>): boolean {
-  return ['all', 'lo'].some((device) => sysctls[`net.ipv6.conf.${device}.disable_ipv6`] === '1');
 }
 
 function firstNetwork(context: NetworkContext, name: string | undefined): NetworkRecord | undefined {
