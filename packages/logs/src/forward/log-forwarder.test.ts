@@ -96,9 +96,9 @@ test('syslog over a unix socket', async () => {
   await eventually(() => receiver.text().endsWith(': hi\n'), receiver.text);
 });
 
-test('syslog over TLS: counted frames, and no delivery to a server that cannot prove who it is', async () => {
-  await using at = forwarding();
-  const [key, cert] = [join(at.directory, 'key'), join(at.directory, 'cert')];
+/** A key and its own certificate, valid for 127.0.0.1. */
+function selfSigned(directory: string): { readonly key: string; readonly cert: string } {
+  const [key, cert] = [join(directory, 'key'), join(directory, 'cert')];
   execFileSync(
     'openssl',
     [
@@ -122,6 +122,12 @@ test('syslog over TLS: counted frames, and no delivery to a server that cannot p
     ],
     { stdio: 'ignore' },
   );
+  return { key, cert };
+}
+
+test('syslog over TLS: counted frames, and no delivery to a server that cannot prove who it is', async () => {
+  await using at = forwarding();
+  const { key, cert } = selfSigned(at.directory);
   await using receiver = await streamReceiver({ tls: { key: readFileSync(key), cert: readFileSync(cert) } });
   const options = { 'syslog-address': `tcp+tls://127.0.0.1:${receiver.port}`, 'syslog-format': 'rfc5424' };
   const refused = parseLogConfig('syslog', options).createSink?.(SUBJECT);
@@ -211,6 +217,27 @@ test('fluentd: forward mode, acknowledged, with parts of a second', async () => 
     ],
   );
   assert.equal(parts[0]?.['partial_id'], parts[1]?.['partial_id']);
+});
+
+test('fluentd over TLS: to a receiver whose certificate the host trusts, and to no other', async () => {
+  await using at = forwarding();
+  const { key, cert } = selfSigned(at.directory);
+  await using receiver = await forwardReceiver({ tls: { key: readFileSync(key), cert: readFileSync(cert) } });
+  const options = { 'fluentd-address': `tls://127.0.0.1:${receiver.port}`, 'fluentd-request-ack': 'true' };
+  const refused = parseLogConfig('fluentd', options).createSink?.(SUBJECT);
+  await assert.rejects(refused?.connect() ?? Promise.resolve(), { kind: 'unavailable', message: /self.signed/ });
+  // What the host trusts is read once a process: another one trusts this certificate.
+  const send = `
+    import { parseLogConfig } from ${JSON.stringify(join(import.meta.dirname, '../index.ts'))};
+    using sink = parseLogConfig('fluentd', ${JSON.stringify(options)}).createSink(${JSON.stringify({ ...SUBJECT, createdAt: 0 })});
+    await sink.send([{ time: 0n, stream: 'stdout', line: Buffer.from('trusted') }]);`;
+  const sender = spawn(process.execPath, ['--input-type=module-typescript', '-e', send], {
+    stdio: ['ignore', 'inherit', 'inherit'],
+    env: { ...process.env, SSL_CERT_FILE: cert },
+  });
+  assert.deepEqual(await once(sender, 'exit'), [0, null]);
+  const [, entries] = receiver.messages[0] as [string, readonly [number, Record<string, string>][]];
+  assert.equal(entries[0]?.[1]['log'], 'trusted');
 });
 
 test('fluentd: what is not acknowledged is sent again, and a given number of retries is kept', async () => {
@@ -352,6 +379,13 @@ test('a receiver that reads nothing holds up neither the end nor more memory tha
 for (const [driver, options, message] of [
   ['syslog', { x: '1' }, "unknown log opt 'x' for syslog log driver"],
   ['fluentd', { x: '1' }, "unknown log opt 'x' for fluentd log driver"],
+  ['fluentd', { 'fluentd-address': 'udp://h' }, "invalid fluentd-address (udp://h): unsupported scheme: 'udp'"],
+  [
+    'fluentd',
+    { 'fluentd-address': 'tls://h/p' },
+    'invalid fluentd-address (tls://h/p): should not contain a path element',
+  ],
+  ['fluentd', { 'fluentd-address': 'unix://p' }, 'invalid fluentd-address (unix://p): path is empty'],
   ['journald', { 'max-size': '1m' }, "unknown log opt 'max-size' for journald log driver"],
   ['json-file', { x: '1' }, "unknown log opt 'x' for json-file log driver"],
   ['syslog', { 'syslog-address': '127.0.0.1' }, 'syslog-address should be in form proto://address, got 127.0.0.1'],

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { type CallOptions, invalid, messageOf, unavailable } from '@berth/base';
+import { type CallOptions, type EngineError, invalid, messageOf, unavailable } from '@berth/base';
 import { Decoder, Encoder, ExtData } from '@msgpack/msgpack';
 import { extraAttributes, type LogSubject, logTag } from '../log-subject.ts';
 import { type LogOptions, parseBinarySize, parseBoolean, parseDuration, parseWhole } from '../option-values.ts';
 import { DEFAULT_BATCH, type LogMessage, type LogSink, type RetryPolicy } from './log-sink.ts';
-import { assertSocket, parseHostPort, splitScheme } from './sink-address.ts';
+import { parseHostPort, splitScheme } from './sink-address.ts';
 import { type StreamAddress, StreamConnection } from './stream-connection.ts';
 
 export const FLUENTD_OPTIONS: readonly string[] = [
@@ -21,6 +21,7 @@ export const FLUENTD_OPTIONS: readonly string[] = [
   'fluentd-read-timeout',
 ];
 
+const DEFAULT_HOST = '127.0.0.1';
 const DEFAULT_PORT = 24_224;
 const EVENT_TIME = 0;
 const ACK_MS = 10_000;
@@ -44,12 +45,23 @@ interface FluentdSettings {
 }
 
 function parseAddress(address: string | undefined): StreamAddress {
-  if (!address) return { kind: 'tcp', host: '127.0.0.1', port: DEFAULT_PORT };
-  const { scheme, rest } = splitScheme(address) ?? { scheme: 'tcp', rest: address };
-  if (scheme === 'unix') return { kind: 'unix', path: rest };
-  if (scheme !== 'tcp') throw invalid(`unsupported scheme: '${scheme}'`);
-  if (/\/./.test(rest)) throw invalid(`invalid fluentd-address ${address}: should not contain a path element`);
-  return { kind: 'tcp', ...parseHostPort(rest.replace(/\/$/, ''), DEFAULT_PORT, `invalid fluentd-address ${address}`) };
+  const bad = (problem: string): EngineError => invalid(`invalid fluentd-address (${address}): ${problem}`);
+  const { scheme, rest } = splitScheme(address || DEFAULT_HOST) ?? { scheme: 'tcp', rest: address || DEFAULT_HOST };
+  if (scheme === 'unix') {
+    // as in a URL, what comes before the first slash would be a host
+    const path = rest.replace(/^[^/]*/, '');
+    if (/^\/*$/.test(path)) throw bad('path is empty');
+    return { kind: 'unix', path };
+  }
+  if (scheme !== 'tcp' && scheme !== 'tls') throw bad(`unsupported scheme: '${scheme}'`);
+  if (rest.includes('/')) throw bad('should not contain a path element');
+  const { host, port } = parseHostPort(
+    /^(:|$)/.test(rest) ? DEFAULT_HOST + rest : rest,
+    DEFAULT_PORT,
+    'fluentd-address',
+  );
+  // There is no option for certificates: the receiver's must be one that the host trusts.
+  return { kind: 'tcp', host, port, ...(scheme === 'tls' ? { tls: {} } : {}) };
 }
 
 function parseSettings(options: LogOptions): FluentdSettings {
@@ -59,7 +71,9 @@ function parseSettings(options: LogOptions): FluentdSettings {
     throw invalid("conflicting options: cannot specify both 'fluentd-async' and 'fluentd-async-connect'");
   const reconnect = given('fluentd-async-reconnect-interval', parseDuration, 0);
   if (reconnect !== 0 && (reconnect < MIN_RECONNECT_MS || reconnect > MAX_RECONNECT_MS))
-    throw invalid('invalid fluentd-async-reconnect-interval: value must be between 100ms and 10s');
+    throw invalid(
+      `invalid value for fluentd-async-reconnect-interval: value ("${options['fluentd-async-reconnect-interval']}") must be between 100ms and 10s`,
+    );
   const retries = given('fluentd-max-retries', (text) => parseWhole(text), Number.POSITIVE_INFINITY);
   return {
     address: parseAddress(options['fluentd-address']),
@@ -81,8 +95,7 @@ function parseSettings(options: LogOptions): FluentdSettings {
 
 /** Throws `invalid` with dockerd's texts. */
 export function checkFluentdOptions(options: LogOptions): void {
-  const { address } = parseSettings(options);
-  if (address.kind === 'unix' && !address.path.startsWith('/')) assertSocket(address.path);
+  parseSettings(options);
 }
 
 const eventTime = (nanoseconds: bigint): ExtData => {
@@ -211,7 +224,7 @@ async function within(ms: number, work: (call: CallOptions) => Promise<void>, ca
   }
 }
 
-/** Sends to Fluentd or Fluent Bit by the forward protocol over TCP or a unix socket. */
+/** Sends to Fluentd or Fluent Bit by the forward protocol over TCP, TLS or a unix socket. */
 export function createFluentdSink(subject: LogSubject, options: LogOptions): LogSink {
   const fixed = {
     container_id: subject.id,

@@ -55,7 +55,7 @@ export async function udpReceiver(): Promise<Receiver & { readonly datagrams: re
 
 /** A receiver of the Fluentd forward protocol, which acknowledges what asks for it. */
 export async function forwardReceiver(
-  where: { readonly path?: string; readonly port?: number } = {},
+  where: { readonly path?: string; readonly port?: number; readonly tls?: TlsOptions } = {},
 ): Promise<Receiver & { readonly messages: readonly unknown[] }> {
   const messages: unknown[] = [];
   const read = async (socket: Socket): Promise<void> => {

@@ -1,5 +1,5 @@
 import { connect, isIP, isIPv6, type Socket } from 'node:net';
-import { type ConnectionOptions, connect as connectTls } from 'node:tls';
+import { type ConnectionOptions, connect as connectTls, getCACertificates } from 'node:tls';
 import { type CallOptions, errnoOf, messageOf, throwIfAborted, unavailable } from '@berth/base';
 
 export type StreamAddress =
@@ -25,9 +25,15 @@ const nameOf = (address: StreamAddress): string => {
 const open = (address: StreamAddress): Socket => {
   if (address.kind === 'unix') return connect(address.path);
   const { host, port, tls } = address;
-  return tls === undefined
-    ? connect({ host, port })
-    : connectTls({ host, port, ...(isIP(host) ? {} : { servername: host }), ...tls });
+  if (tls === undefined) return connect({ host, port });
+  // What the host trusts, as for any other program on it, and not Node's own list.
+  return connectTls({
+    host,
+    port,
+    ca: getCACertificates('system'),
+    ...(isIP(host) ? {} : { servername: host }),
+    ...tls,
+  });
 };
 
 /** A connection to a log receiver. What it says is thrown away but for what `onData` is given. */
