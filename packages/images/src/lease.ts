@@ -3,6 +3,7 @@ import type { ImageContext } from './context.ts';
 
 /** Keeps objects from being collected while they are not yet, or no longer, reachable from a name. */
 export interface Lease extends Disposable {
+  readonly id: string;
   add(refs: Iterable<NodeRef>): void;
 }
 
@@ -28,12 +29,23 @@ export function openLease(
     });
   add(refs);
   return {
+    id: lease.id,
     add,
     [Symbol.dispose]: () => {
       context.ownLeases.delete(lease.id);
       lease[Symbol.dispose]();
     },
   };
+}
+
+/** What other work names: all that is leased when this is called, and all that is while it is not disposed. */
+export function watchOthers(context: ImageContext, own: Lease): Disposable & { has(ref: NodeRef): boolean } {
+  const keyOf = ({ kind, key }: NodeRef): string => `${kind} ${key}`;
+  const named = new Set([...context.leases.refs()].map(keyOf));
+  const watch = context.leases.watch((node, lease) => {
+    if (lease !== own.id) named.add(keyOf(node));
+  });
+  return { has: (ref) => named.has(keyOf(ref)), [Symbol.dispose]: () => watch[Symbol.dispose]() };
 }
 
 /** Ends the leases that a killed process left of this purpose, or of all that begin with it when it ends in a blank. */

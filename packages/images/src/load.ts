@@ -13,9 +13,10 @@ import type { ArchivedImage } from './archived-image.ts';
 import { sweepQuietly } from './collectables.ts';
 import type { ImageContext } from './context.ts';
 import { checkedDiffIds } from './documents.ts';
+import { dropManifest } from './drop-manifest.ts';
 import { emitImage } from './events.ts';
 import type { LoadedImage, TransferEvent } from './image-service.ts';
-import { type Lease, openLease, snapshotRef } from './lease.ts';
+import { blobRef, type Lease, openLease, snapshotRef, watchOthers } from './lease.ts';
 import { imagesOfDockerArchive } from './load-docker-archive.ts';
 import { imagesOfLayout } from './load-layout.ts';
 import { spoolArchive } from './load-spool.ts';
@@ -54,23 +55,28 @@ async function loadLeased(
   archive: ByteStream,
   options: LoadOptions,
 ): Promise<readonly LoadedImage[]> {
+  using others = watchOthers(context, lease);
   const spool = await spoolArchive(context, lease, context.layerTools.decompress(archive, options), options);
   const images =
     (await imagesOfLayout(context, spool)) ??
     (await imagesOfDockerArchive(context, lease, spool, options)) ??
     (await imagesOfV1Archive(context, lease, spool, options));
   if (!images) throw invalid('invalid archive: does not contain a manifest.json or an index.json');
-  for (const image of images) await verify(context, lease, image, spool.fresh, options);
+  const fresh = { has: (digest: Digest) => spool.fresh.has(digest) && !others.has(blobRef(digest)) };
+  for (const image of images) await verify(context, lease, image, fresh, options);
   throwIfAborted(options.signal);
   return publish(context, images);
 }
+
+/** What only this load brought: nobody else counts on it. */
+type Fresh = Pick<ReadonlySet<Digest>, 'has'>;
 
 /** At least one platform must be there in full, and it must unpack. */
 async function verify(
   context: ImageContext,
   lease: Lease,
   { target, names, about }: ArchivedImage,
-  fresh: ReadonlySet<Digest>,
+  fresh: Fresh,
   options: LoadOptions,
 ): Promise<void> {
   if (context.content.stat(target.digest)?.size !== target.size)
@@ -99,15 +105,14 @@ async function dropOthers(
   context: ImageContext,
   target: Descriptor,
   wanted: ReadonlySet<Digest>,
-  fresh: ReadonlySet<Digest>,
+  fresh: Fresh,
 ): Promise<void> {
   const document = await context.documents.manifest(target.digest);
   if (document.kind === 'image') return;
   for (const { digest, annotations } of document.index.manifests) {
     const isWanted = wanted.has(digest) || wanted.has(annotations?.['vnd.docker.reference.digest'] as Digest);
     if (isWanted || !fresh.has(digest) || !context.content.stat(digest)) continue;
-    context.records.deleteBlob(digest);
-    await context.content.remove(digest);
+    if (context.records.withDigest(digest).length === 0) await dropManifest(context, digest);
   }
 }
 

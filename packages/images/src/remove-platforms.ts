@@ -2,9 +2,11 @@ import { conflict, invalid, notFound, shortId } from '@berth/base';
 import { formatPlatform, type Platform } from '@berth/oci';
 import { sweep } from './collectables.ts';
 import type { ImageContext } from './context.ts';
+import { dropManifest } from './drop-manifest.ts';
 import { findImage } from './find.ts';
 import { footprint } from './footprint.ts';
 import type { RemovedItem, RemoveOptions } from './image-service.ts';
+import { blobRef } from './lease.ts';
 import type { Removal } from './remove.ts';
 import { choose, type StoredManifest, storedManifests } from './resolve.ts';
 
@@ -32,8 +34,9 @@ export async function removePlatforms(
   for (const { descriptor } of going) {
     const parts = await footprint(context, descriptor.digest);
     if (!context.content.stat(descriptor.digest)) continue;
-    context.records.deleteBlob(descriptor.digest);
-    await context.content.remove(descriptor.digest);
+    if (context.leases.isHeld(blobRef(descriptor.digest)))
+      throw conflict(`conflict: unable to delete a platform of ${name} - it is being pulled, pushed, loaded or saved`);
+    await dropManifest(context, descriptor.digest);
     context.summaries.delete(target.digest);
     bytes += descriptor.size + (await sweep(context, parts));
     items.push({ deleted: descriptor.digest });
@@ -60,7 +63,8 @@ function refuse(
 ): void {
   if (context.records.withDigest(manifest).length > 0)
     throw conflict(`conflict: manifest ${shortId(manifest)} of ${name} is an image of its own name too`);
-  const user = context.inUse(findImage(context, name).target.digest).find(({ running }) => running || !options.force);
+  const users = context.inUse(findImage(context, name).target.digest);
+  const user = users.find((each) => (each.manifest ?? manifest) === manifest && (each.running || !options.force));
   if (user)
     throw conflict(
       `conflict: unable to delete a platform of ${name} (${user.running ? 'cannot' : 'must'} be forced) - container ${shortId(user.id)} is using the image`,

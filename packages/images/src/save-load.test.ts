@@ -115,6 +115,37 @@ test('of several platforms those asked for are saved, loaded and unpacked, with 
   assert.equal((await fourth.images.resolve('app')).id, s390x.manifest.digest);
 });
 
+test('a load of one platform takes nothing from what comes for another meanwhile', async () => {
+  await using store = await openTestStore();
+  const target = store.registry.repository(APP);
+  const amd = await putImage(target, { layers: ['amd'] });
+  const arm = await putImage(target, { layers: ['arm'], platform: ARM });
+  const entries = [
+    { ...amd.manifest, platform: { os: 'linux', architecture: 'amd64' } },
+    { ...arm.manifest, platform: ARM },
+  ];
+  await putIndex(target, entries, 'latest');
+  for (const { platform } of entries) await store.images.pull('app', { platform });
+  const saved = await bytesOf(await store.images.save(['app']));
+  await using second = await openTestStore({ registry: store.registry });
+  // The archive is read but for its end; then a pull of the other platform begins and ends.
+  const meanwhile = async function* (): AsyncGenerator<Uint8Array> {
+    yield saved.subarray(0, -1024);
+    await second.images.pull('app', { platform: ARM });
+    yield saved.subarray(-1024);
+  };
+  await second.images.load(meanwhile(), { platforms: [{ os: 'linux', architecture: 'amd64' }] });
+  for (const { platform } of entries) await second.images.resolve('app', { platform });
+  // What is being pushed or saved is not taken away either.
+  const saving = await second.images.save(['app']);
+  const first = await saving[Symbol.asyncIterator]().next();
+  assert.equal(first.done, false);
+  await assert.rejects(second.images.remove('app', { platforms: [ARM] }), {
+    kind: 'conflict',
+    message: /being pulled/,
+  });
+});
+
 async function* pieces(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < bytes.length; at += 777) yield bytes.subarray(at, at + 777);
 }

@@ -24,10 +24,12 @@ export interface Leases {
   end(id: string): void;
   /** Ends leases past their expiry; returns how many. */
   expire(): number;
+  /** Whether any lease names the object. */
+  isHeld(node: NodeRef): boolean;
   /** Everything leased now. */
   refs(): Iterable<NodeRef>;
-  /** Called with every object a lease names, as it does, until disposed. For the collector. */
-  watch(onAdd: (node: NodeRef) => void): Disposable;
+  /** Called with every object a lease names, as it does, and with the lease's ID, until disposed. */
+  watch(onAdd: (node: NodeRef, lease: string) => void): Disposable;
 }
 
 export interface Lease extends Disposable {
@@ -57,7 +59,7 @@ interface LeaseRow {
  */
 export function openLeases(state: State, options: { readonly clock?: Pick<Clock, 'now'> } = {}): Leases {
   const clock = options.clock ?? createSystemClock();
-  const watchers = new Set<(node: NodeRef) => void>();
+  const watchers = new Set<(node: NodeRef, lease: string) => void>();
   state.run('DELETE FROM leases WHERE expires_at IS NULL');
 
   const create: Leases['create'] = (purpose, { expiresAt } = {}) => {
@@ -73,7 +75,7 @@ export function openLeases(state: State, options: { readonly clock?: Pick<Clock,
       id,
       add(node) {
         state.run('INSERT OR IGNORE INTO lease_refs (lease_id, kind, key) VALUES (?, ?, ?)', id, node.kind, node.key);
-        for (const onAdd of watchers) onAdd(node);
+        for (const onAdd of watchers) onAdd(node, id);
       },
       [Symbol.dispose]: () => void state.run('DELETE FROM leases WHERE id = ?', id),
     };
@@ -88,6 +90,8 @@ export function openLeases(state: State, options: { readonly clock?: Pick<Clock,
     list: () => state.all<LeaseRow>(LIST).map(leaseInfo),
     end: (id) => void state.run('DELETE FROM leases WHERE id = ?', id),
     expire: () => state.run('DELETE FROM leases WHERE expires_at <= ?', clock.now().getTime()).changes,
+    isHeld: ({ kind, key }) =>
+      state.get('SELECT 1 FROM lease_refs WHERE kind = ? AND key = ? LIMIT 1', kind, key) !== undefined,
     refs: () => state.all<NodeRef>('SELECT DISTINCT kind, key FROM lease_refs'),
     watch(onAdd) {
       watchers.add(onAdd);
