@@ -50,6 +50,8 @@ export class RuntimeFixture implements Disposable {
       cwd: '/',
       user: { uid: 0, gid: 0 },
       cgroupsPath: `/berth-test/${id}`,
+      // There may be no daemon here that has loaded a profile.
+      apparmor: 'unconfined',
       ...partial,
       rootfs: { ...partial.rootfs, path: this.rootfs },
     };
@@ -63,7 +65,7 @@ export class RuntimeFixture implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    for (const hierarchy of readdirSync('/sys/fs/cgroup'))
+    for (const hierarchy of ['.', ...readdirSync('/sys/fs/cgroup')])
       try {
         rmdirSync(`/sys/fs/cgroup/${hierarchy}/berth-test`);
       } catch {

@@ -21,7 +21,11 @@ const parseVersion = (text: string): RuntimeVersion => ({
 });
 
 /** Runs a container of one static program with no network; about 30 ms. Throws what the runtime says. */
-export async function probeRuntime(runtime: OciRuntime, path: string, options: CallOptions): Promise<RuntimeVersion> {
+export async function probeRuntime(
+  runtime: Pick<OciRuntime, 'run'>,
+  path: string,
+  options: CallOptions,
+): Promise<RuntimeVersion> {
   const version = await runCommand(path, ['--version'], { signal: options.signal, timeoutMs: 10_000 });
   const program = CANDIDATES.find((candidate) => existsSync(candidate.path));
   if (program === undefined) throw unavailable('no statically linked program to probe with: install busybox-static');
@@ -35,7 +39,7 @@ export async function probeRuntime(runtime: OciRuntime, path: string, options: C
 }
 
 async function runProbe(
-  runtime: OciRuntime,
+  runtime: Pick<OciRuntime, 'run'>,
   dir: string,
   program: (typeof CANDIDATES)[number],
   options: CallOptions,
@@ -53,6 +57,8 @@ async function runProbe(
     user: { uid: 0, gid: 0 },
     rootfs: { path: `${dir}/rootfs` },
     cgroupsPath: `/${id}`,
+    // The default profile is loaded by the daemon, after this.
+    apparmor: 'unconfined',
   });
   writeFileSync(`${dir}/config.json`, JSON.stringify(spec));
   const complaints: Uint8Array[] = [];
