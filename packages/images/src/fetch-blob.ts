@@ -97,7 +97,7 @@ async function receive(
   if (ingest.offset >= blob.size) return;
   // The registry client reconnects by itself; a source that ends early is found out by the size check of the commit.
   const range = ingest.offset > 0 ? { range: { start: ingest.offset } } : {};
-  for await (const chunk of await source.fetch(blob, { ...options, ...range })) {
+  for await (const chunk of await source.fetch(blob, { ...options, ...range, transient: true })) {
     await ingest.write(chunk);
     progress.bytes('downloading', ingest.offset);
   }

@@ -27,12 +27,21 @@ export interface ByteRange {
   readonly end?: number;
 }
 
+export interface FetchOptions extends CallOptions {
+  readonly range?: ByteRange;
+  /**
+   * The caller is done with a chunk when it asks for the next: its memory may be taken back then. That of a large blob
+   * makes for one collection of garbage after another otherwise.
+   */
+  readonly transient?: boolean;
+}
+
 export interface Fetcher {
   /**
    * Streams a blob or manifest. A whole fetch is checked against size and digest by whoever stores it (see
    * `ContentStore.ingest`); a ranged one cannot be.
    */
-  fetch(descriptor: Descriptor, options?: CallOptions & { readonly range?: ByteRange }): Promise<ByteStream>;
+  fetch(descriptor: Descriptor, options?: FetchOptions): Promise<ByteStream>;
 }
 
 export interface Pusher {

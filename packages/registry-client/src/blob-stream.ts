@@ -1,5 +1,5 @@
-import { type CallOptions, dataLoss, isKind, type Logger, sleep, throwIfAborted } from '@berth/base';
-import type { ByteRange, ByteStream, Descriptor } from '@berth/oci';
+import { dataLoss, isKind, type Logger, sleep, throwIfAborted } from '@berth/base';
+import type { ByteStream, Descriptor, FetchOptions } from '@berth/oci';
 import { connectionFailure } from './failures.ts';
 import type { TransferLimits } from './options.ts';
 import { paced } from './paced.ts';
@@ -29,6 +29,11 @@ const checkLength = (response: TransportResponse, descriptor: Descriptor): void 
     throw dataLoss(`registry announces ${text} bytes for ${descriptor.digest}, expected ${descriptor.size}`);
 };
 
+/** Gives back the memory of a chunk that has a buffer to itself; one it shares with others is left to the collector. */
+const free = ({ buffer, byteLength }: Uint8Array): void => {
+  if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) buffer.transfer(0);
+};
+
 /**
  * A blob's bytes, whatever happens to the connection: when it breaks, the rest is asked for from the byte reached, as
  * long as that makes progress, then from the next source. Never yields more than was asked for.
@@ -37,7 +42,7 @@ export async function* blobStream(
   first: TransportResponse,
   descriptor: Descriptor,
   source: BlobSource,
-  options: CallOptions & { readonly range?: ByteRange; readonly limits: TransferLimits; readonly logger: Logger },
+  options: FetchOptions & { readonly limits: TransferLimits; readonly logger: Logger },
 ): ByteStream {
   const { limits, logger, signal } = options;
   const url = new URL(`registry:///${descriptor.digest}`);
@@ -63,6 +68,7 @@ export async function* blobStream(
           const wanted = chunk.subarray(from, chunk.byteLength - Math.max(0, position - end));
           at += wanted.byteLength;
           if (wanted.byteLength > 0) yield wanted;
+          if (options.transient) free(chunk);
           if (at >= end && end < descriptor.size) return;
         }
         if (at >= end) return;

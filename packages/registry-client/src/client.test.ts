@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { type TestContext, test } from 'node:test';
 import { type EngineError, isKind } from '@berth/base';
-import { type Descriptor, digestOf, MEDIA_TYPES, readAll, verifyStream } from '@berth/oci';
+import { createDigester, type Descriptor, digestOf, MEDIA_TYPES, readAll, verifyStream } from '@berth/oci';
 import { parseChallenges } from './challenge.ts';
 import { createRegistryClient, type RegistryClient } from './client.ts';
 import { endpointsOf, isInsecure } from './endpoints.ts';
@@ -78,6 +78,30 @@ test('a blob that breaks off is continued from the byte reached', async (context
   assert.ok(Buffer.from(got).equals(bytes));
   assert.ok(starts.length >= 6 && (starts[1] ?? 0) > 0, String(starts));
 });
+
+for (const chunked of [false, true])
+  test(`a caller that is done with each chunk gets every byte, and memory back (${chunked ? 'chunked' : 'of known length'})`, async (context) => {
+    const large = randomBytes(8_000_000);
+    const layer = { mediaType: MEDIA_TYPES.ociLayer, digest: digestOf(large), size: large.byteLength };
+    const host = await serve(context, (_request, response) => {
+      if (!chunked) response.setHeader('content-length', large.byteLength);
+      for (let at = 0; at < large.byteLength; at += 10_000) response.write(large.subarray(at, at + 10_000));
+      response.end();
+    });
+    const repository = clientFor(context).repository(`${host}/a`);
+    for (const transient of [true, false]) {
+      const digester = createDigester('sha256');
+      const seen: Uint8Array[] = [];
+      for await (const chunk of await repository.fetch(layer, { transient })) {
+        digester.update(chunk);
+        seen.push(chunk);
+      }
+      assert.equal(digester.digest(), layer.digest);
+      const taken = seen.filter(({ byteLength }) => byteLength === 0).length;
+      if (!transient) assert.equal(taken, 0);
+      else if (!chunked) assert.ok(taken > seen.length / 2, `${taken} of ${seen.length}`);
+    }
+  });
 
 test('a registry without ranges is read again from the start, nothing is yielded twice', async (context) => {
   let calls = 0;
