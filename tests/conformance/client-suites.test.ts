@@ -236,6 +236,39 @@ berthOnly('what client suites rely on today', (under) => {
     await engine.ok(['rm', id]);
   });
 
+  test('an exec of a user who is not there is refused when it is made', async () => {
+    const { engine } = under;
+    const id = await engine.ok(['run', '-d', 'busybox', 'sleep', '60']);
+    const refused = await asked(engine, 'POST', `/containers/${id}/exec`, { Cmd: ['true'], User: 'nosuch' });
+    assert.equal(refused.status, 400);
+    assert.equal(refused.message, 'unable to find user nosuch: no matching entries in passwd file');
+    await engine.ok(['rm', '-f', id]);
+  });
+
+  test('the cgroup is writable for whom that was asked for', async () => {
+    const { engine } = under;
+    const access = async (option: string): Promise<string | undefined> => {
+      const mounts = await engine.ok(['run', '--rm', '--security-opt', option, 'busybox', 'cat', '/proc/mounts']);
+      const own = mounts.split('\n').findLast((line) => / \/sys\/fs\/cgroup[^ ]* cgroup/.test(line));
+      return own?.split(' ')[3]?.slice(0, 2);
+    };
+    assert.deepEqual([await access('writable-cgroups=true'), await access('writable-cgroups=false')], ['rw', 'ro']);
+    const wrong = await engine.docker(['create', '--security-opt', 'writable-cgroups=maybe', 'busybox', 'true']);
+    assert.match(wrong.stderr, /invalid --security-opt 2: "writable-cgroups=maybe"/);
+  });
+
+  test('memory is shareable for clients from before API 1.40', async () => {
+    const { engine } = under;
+    for (const [version, mode] of [
+      ['v1.39', 'shareable'],
+      ['v1.40', 'private'],
+    ] as const) {
+      const { Id } = await postTo(engine, `/${version}/containers/create`, { Image: 'busybox', Cmd: ['true'] });
+      assert.equal(await engine.ok(['inspect', '-f', '{{.HostConfig.IpcMode}}', Id]), mode);
+      await engine.ok(['rm', Id]);
+    }
+  });
+
   test('several networks at create came with API 1.44', async () => {
     const body = { Image: 'busybox', NetworkingConfig: { EndpointsConfig: { one: {}, two: {} } } };
     const { status, message } = await asked(under.engine, 'POST', '/v1.43/containers/create', body);

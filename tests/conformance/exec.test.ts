@@ -49,7 +49,7 @@ conformance('docker exec', (under) => {
     [
       'no such user',
       ['-u', 'nosuch', 'box', 'true'],
-      126,
+      1,
       /unable to find user nosuch: no matching entries in passwd file/,
     ],
     ['no such directory', ['-w', '/nosuch', 'box', 'true'], 127, /chdir.*no such file or directory/i],

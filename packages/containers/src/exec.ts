@@ -1,12 +1,12 @@
 import { type CallOptions, conflict, deadline, invalid, messageOf, notFound, randomId } from '@berth/base';
 import { expectCgroupMigration } from '@berth/linux';
 import type { ExecStarted, Process } from '@berth/runtime';
-import { type ClientStreams, pump } from './attach.ts';
+import { aborted, type ClientStreams, pump } from './attach.ts';
 import type { Container } from './container.ts';
 import type { ContainerDeps } from './deps.ts';
 import { parseDetachKeys } from './detach-keys.ts';
 import { emitContainer } from './events.ts';
-import { execProcessSpec } from './process-spec.ts';
+import { assertUser, execProcessSpec } from './process-spec.ts';
 
 export interface ExecSettings {
   readonly attachStdin: boolean;
@@ -34,21 +34,16 @@ export interface ExecRecord {
   ended: Promise<void>;
 }
 
-/** Resolves when the signal fires. */
-function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
-}
-
 /** Exec instances live in memory, as dockerd's do: the process survives a daemon restart, its handle does not. */
 export type ExecRegistry = Map<string, ExecRecord>;
 
 const SHOWN_COMMAND = (cmd: readonly string[]): string => cmd.join(' ');
 
-export function createExec(deps: ContainerDeps, nameOrId: string, settings: ExecSettings): string {
+export async function createExec(deps: ContainerDeps, nameOrId: string, settings: ExecSettings): Promise<string> {
   const container = runningContainer(deps, nameOrId);
   if (settings.cmd.length === 0) throw invalid('No exec command specified');
   parseDetachKeys(settings.detachKeys);
+  await assertUser(deps, container, settings);
   expectCgroupMigration();
   const id = randomId();
   deps.execs.set(id, {
@@ -208,7 +203,7 @@ export async function resizeExec(
   await exec.process.resize(size);
 }
 
-/** Runs a command inside the container and collects its output; `deadline` (and the process killed) when it takes too long. */
+/** Runs a command inside the container and collects its output; `deadline`, with the output so far in its details and the process killed, when it takes too long. */
 export async function runForOutput(
   deps: ContainerDeps,
   container: Container,
@@ -237,22 +232,32 @@ export async function runForOutput(
   const collected = collect(streams, options.maxOutput);
   try {
     const status = await process.wait({ signal: AbortSignal.any([timer, options.signal]) });
-    return { exitCode: status.exitCode, output: await collected };
+    await collected.end;
+    return { exitCode: status.exitCode, output: collected.soFar() };
   } catch (error) {
     await process.signal(9).catch(() => undefined);
-    if (timer.aborted) throw deadline('the command did not end in time', { cause: error });
+    if (timer.aborted)
+      throw deadline('the command did not end in time', { cause: error, details: { output: collected.soFar() } });
     throw error;
   }
 }
 
-async function collect(streams: ExecStarted['streams'], limit: number): Promise<string> {
-  if (!streams) return '';
-  await using held = streams;
+/** Reads to the end; `soFar` is what came, at most `limit` bytes. */
+function collect(
+  streams: ExecStarted['streams'],
+  limit: number,
+): { readonly end: Promise<void>; readonly soFar: () => string } {
   const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const { data } of held.output) {
-    if (size < limit) chunks.push(data.subarray(0, limit - size));
-    size += data.length;
-  }
-  return Buffer.concat(chunks).toString('utf8');
+  const read = async (): Promise<void> => {
+    if (!streams) return;
+    await using held = streams;
+    let size = 0;
+    for await (const { data } of held.output) {
+      if (size < limit) chunks.push(data.subarray(0, limit - size));
+      size += data.length;
+    }
+  };
+  const end = read();
+  end.catch(() => undefined);
+  return { end, soFar: () => Buffer.concat(chunks).toString('utf8') };
 }

@@ -33,6 +33,12 @@ export async function execProcessSpec(
   });
 }
 
+/** Throws `invalid` when the container does not know the user that an exec asks for. */
+export async function assertUser(deps: ContainerDeps, container: Container, { user }: ExecSettings): Promise<void> {
+  if (user !== '' && user !== container.record.settings.user)
+    await resolveUser(rootfsPath(deps, container.id), user, container.record.host.groupAdd ?? []);
+}
+
 function homeOf(env: readonly string[]): string {
   return env.find((entry) => entry.startsWith('HOME='))?.slice(5) ?? '/';
 }

@@ -23,6 +23,8 @@ interface SecurityOptions {
   readonly apparmor?: string;
   readonly noNewPrivileges: boolean;
   readonly unmasked: boolean;
+  /** Undefined: what a privileged container may. */
+  readonly writableCgroups?: boolean;
 }
 
 /** `--security-opt` words. Labels are accepted when they ask for what a host without SELinux does anyway. */
@@ -32,7 +34,10 @@ export function securityOptions(host: HostSettings): SecurityOptions {
     const [, key = '', value] = /^([^=:]+)[=:]?(.*)$/s.exec(given) ?? [];
     switch (key) {
       case 'no-new-privileges':
-        options = { ...options, noNewPrivileges: value !== 'false' };
+        options = { ...options, noNewPrivileges: boolOf(value, given) };
+        break;
+      case 'writable-cgroups':
+        options = { ...options, writableCgroups: boolOf(value, given) };
         break;
       case 'seccomp':
         options = {
@@ -54,6 +59,14 @@ export function securityOptions(host: HostSettings): SecurityOptions {
     }
   }
   return options;
+}
+
+const YES = ['', '1', 't', 'T', 'true', 'TRUE', 'True'];
+const NO = ['0', 'f', 'F', 'false', 'FALSE', 'False'];
+
+function boolOf(value = '', given: string): boolean {
+  if (!YES.includes(value) && !NO.includes(value)) throw invalid(`invalid --security-opt 2: "${given}"`);
+  return YES.includes(value);
 }
 
 export function apparmorProfile({ host }: Pick<ContainerDeps, 'host'>, { record, state }: Container): string {

@@ -88,7 +88,7 @@ export interface ContainerService {
   commit(name: string, options?: CommitOptions): Promise<ImageHandle>;
   connectNetwork(network: string, name: string, settings: EndpointSettings): Promise<void>;
   disconnectNetwork(network: string, name: string, force: boolean): Promise<void>;
-  createExec(name: string, settings: ExecSettings): string;
+  createExec(name: string, settings: ExecSettings): Promise<string>;
   getExec(id: string): ExecRecord;
   startExec(
     id: string,

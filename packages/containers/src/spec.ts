@@ -51,6 +51,7 @@ export async function specInputFor(
     seccomp: security.seccomp,
     ...(security.apparmor ? { apparmor: security.apparmor } : {}),
     noNewPrivileges: security.noNewPrivileges,
+    ...(security.writableCgroups === undefined ? {} : { writableCgroups: security.writableCgroups }),
     ...(security.unmasked ? { maskedPaths: [], readonlyPaths: [] } : {}),
     ...(host.maskedPaths ? { maskedPaths: host.maskedPaths } : {}),
     ...(host.readonlyPaths ? { readonlyPaths: host.readonlyPaths } : {}),

@@ -73,7 +73,7 @@ const create = handle('ContainerCreate', async ({ query, body, services, exchang
       ...(query.platform ? { platform: parsePlatform(query.platform) } : {}),
       settings: settingsFrom(body),
       recursiveReadonly: atLeast(version, '1.44'),
-      host: fromWire<HostSettings>(HostConfig, body.HostConfig ?? {}),
+      host: asOlderClientsExpect(fromWire<HostSettings>(HostConfig, body.HostConfig ?? {}), version),
       networking: Object.fromEntries(
         Object.entries(body.NetworkingConfig?.EndpointsConfig ?? {}).map(([name, endpoint]) => [
           name,
@@ -85,6 +85,15 @@ const create = handle('ContainerCreate', async ({ query, body, services, exchang
   );
   await exchange.reply.json(201, { Id: created.id, Warnings: [...created.warnings] });
 });
+
+/** Before API 1.25 clients removed their containers themselves, before 1.40 every container shared its memory. */
+function asOlderClientsExpect(host: HostSettings, version: string): HostSettings {
+  return {
+    ...host,
+    ...(atLeast(version, '1.25') ? {} : { autoRemove: false }),
+    ...(atLeast(version, '1.40') || host.ipcMode ? {} : { ipcMode: 'shareable' }),
+  };
+}
 
 /** The body's settings with the zero value where nothing was given. */
 function settingsFrom(body: ContainerCreateBody): ContainerSettings {

@@ -3,7 +3,7 @@ import { clientStreams, streamType } from '../streams.ts';
 import { sizeOf } from './containers.ts';
 
 const create = handle('ContainerExec', async ({ params, body, services, exchange }) => {
-  const id = services.containers.createExec(params.id, {
+  const id = await services.containers.createExec(params.id, {
     attachStdin: body.AttachStdin ?? false,
     attachStdout: body.AttachStdout ?? false,
     attachStderr: body.AttachStderr ?? false,

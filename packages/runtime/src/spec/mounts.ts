@@ -38,6 +38,7 @@ const MQUEUE: RuntimeMount = {
 /** What every container has mounted, in order. */
 export function defaultMounts(input: SpecInput): readonly RuntimeMount[] {
   const access = input.privileged ? 'rw' : 'ro';
+  const cgroupAccess = (input.writableCgroups ?? input.privileged) ? 'rw' : 'ro';
   return [
     { destination: '/proc', type: 'proc', source: 'proc', options: ['nosuid', 'noexec', 'nodev'] },
     {
@@ -57,7 +58,7 @@ export function defaultMounts(input: SpecInput): readonly RuntimeMount[] {
       destination: '/sys/fs/cgroup',
       type: 'cgroup',
       source: 'cgroup',
-      options: [access, 'nosuid', 'noexec', 'nodev', ...(access === 'rw' ? [] : ['relatime'])],
+      options: [cgroupAccess, 'nosuid', 'noexec', 'nodev', ...(cgroupAccess === 'rw' ? [] : ['relatime'])],
     },
     MQUEUE,
     ...shmMount(input),

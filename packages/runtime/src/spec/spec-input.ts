@@ -28,6 +28,8 @@ export interface SpecInput {
   readonly capAdd?: readonly string[];
   readonly capDrop?: readonly string[];
   readonly privileged?: boolean;
+  /** Whether its own cgroup may be written to; default: when privileged. */
+  readonly writableCgroups?: boolean;
   /** `default`, `unconfined`, or a profile in Docker's JSON format. */
   readonly seccomp?: 'default' | 'unconfined' | { readonly profile: string };
   /** Profile name, or `unconfined`; default: `docker-default`, and none when privileged or without AppArmor. */
