@@ -6,14 +6,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { makeImage, makeTar, type Random, seededRandom } from '@berth/testkit';
-import { putImage } from '../conformance/image-kit.ts';
+import { type Blob, makeArtifact, makeImage, makeIndex, makeTar, type Random, seededRandom } from '@berth/testkit';
+import { putBlob, putImage, putManifest } from '../conformance/image-kit.ts';
 import { missing, runOk, startDaemon, startRegistry, type TestDaemon, type TestRegistry } from '../harness/index.ts';
 
 const SEQUENCES = Number(process.env['BERTH_SEQUENCES'] ?? 6);
 const STEPS = 10;
 const SEED = Number(process.env['BERTH_SEED'] ?? 1);
-const REMOTE = ['a:1', 'a:2', 'b:1', 'c:1'] as const;
+const REMOTE = ['a:1', 'a:2', 'b:1', 'c:1', 'd:1'] as const;
+const PLATFORMS = ['amd64', 's390x'] as const;
 const LOCAL = ['one', 'two', 'three'] as const;
 /** The `r` ones are left running. */
 const CONTAINERS = ['c0', 'c1', 'c2', 'r0', 'r1'] as const;
@@ -44,6 +45,30 @@ async function seedRegistry(registry: TestRegistry): Promise<void> {
   await putImage(registry.host, 'a', '2', spec('one', 'two'));
   await putImage(registry.host, 'b', '1', spec('three'));
   await putImage(registry.host, 'c', '1', makeImage({ layers: [[{ name: 'alone', body: 'alone'.repeat(9000) }]] }));
+  await seedSigned(registry.host);
+}
+
+/** `d:1`: an index of two platforms with a signature, a bill of materials of one of them, and a signature of that. */
+async function seedSigned(host: string): Promise<void> {
+  const images = ['amd64', 's390x'].map((architecture) =>
+    makeImage({
+      layers: [[{ name: 'arch', body: architecture.repeat(3000) }]],
+      platform: { os: 'linux', architecture },
+    }),
+  );
+  const index = makeIndex(images);
+  for (const image of images) await putImage(host, 'd', image.manifest.digest, image);
+  await putManifest(host, 'd', '1', index);
+  const [first] = images;
+  const attach = async (artifactType: string, body: string, subject: Blob): Promise<Blob> => {
+    const artifact = makeArtifact({ artifactType, body, subject });
+    for (const blob of [artifact.config, ...artifact.layers]) await putBlob(host, 'd', blob);
+    await putManifest(host, 'd', artifact.manifest.digest, artifact.manifest);
+    return artifact.manifest;
+  };
+  await attach('application/vnd.cncf.notary.signature', 'signed'.repeat(500), index);
+  const sbom = await attach('application/spdx+json', 'sbom'.repeat(2000), first?.manifest ?? index);
+  await attach('application/vnd.cncf.notary.signature', 'sbom signed', sbom);
 }
 
 const anyImage = (world: World): string =>
@@ -87,7 +112,10 @@ const ACTIONS: Readonly<Record<string, (world: World) => Promise<void>>> = {
   async saveAndLoad(world) {
     const name = anyImage(world);
     world.trace.push(`save and load ${name}`);
-    const saved = await world.daemon.api('GET', `/images/${encodeURIComponent(name)}/get`);
+    const saved = await world.daemon.api(
+      'GET',
+      `/images/${encodeURIComponent(name)}/get?referrers=${world.random.below(2)}`,
+    );
     if (saved.status !== 200) return;
     // A part of it as often as the whole: what a cut load leaves is nobody's.
     const whole = world.random.below(2) === 0;
@@ -108,6 +136,34 @@ const ACTIONS: Readonly<Record<string, (world: World) => Promise<void>>> = {
     world.trace.push(`start ${name}`);
     await world.daemon.api('POST', `/containers/${name}/start`);
   },
+  pullSigned: (world) =>
+    call(
+      world,
+      'POST',
+      `/images/create?fromImage=${encodeURIComponent(remote(world, 'd:1'))}&referrers=${world.random.below(2)}&platform=linux/${pick(world, PLATFORMS)}`,
+    ),
+  async push(world) {
+    const name = remote(world, 'pushed');
+    await call(world, 'POST', `/images/${encodeURIComponent(anyImage(world))}/tag?repo=${name}&tag=1`);
+    await call(world, 'POST', `/images/${encodeURIComponent(name)}/push?tag=1&referrers=${world.random.below(2)}`);
+    await call(world, 'DELETE', `/images/${encodeURIComponent(`${name}:1`)}`);
+  },
+  async loadPlatform(world) {
+    const wanted = (architecture: string): string =>
+      `platform=${encodeURIComponent(JSON.stringify({ os: 'linux', architecture }))}`;
+    world.trace.push('save of d:1, load of one platform');
+    const saved = await world.daemon.api('GET', `/v1.51/images/get?names=${remote(world, 'd:1')}&referrers=1`);
+    if (saved.status !== 200) return;
+    await world.daemon.api('POST', `/v1.51/images/load?quiet=1&${wanted(pick(world, PLATFORMS))}`, {
+      body: saved.body,
+    });
+  },
+  removePlatform: (world) =>
+    call(
+      world,
+      'DELETE',
+      `/v1.51/images/${encodeURIComponent(remote(world, 'd:1'))}?platforms=${encodeURIComponent(JSON.stringify({ os: 'linux', architecture: pick(world, PLATFORMS) }))}`,
+    ),
   pruneCache: (world) => call(world, 'POST', '/build/prune?all=1'),
 };
 
