@@ -29,7 +29,10 @@ test('without flags: dockerd’s defaults, in Berth’s places', () => {
 test('every flag reaches its setting', () => {
   const cases: readonly [readonly string[], Partial<DaemonConfig>][] = [
     [['-H', 'unix:///a', '--host=tcp://b:1'], { hosts: ['unix:///a', 'tcp://b:1'] }],
-    [['-H=0.0.0.0:1', '-D=true', '--feature=buildkit=false'], { hosts: ['tcp://0.0.0.0:1'], logLevel: 'debug' }],
+    [
+      ['-H=0.0.0.0:1', '-H', 'tcp://0.0.0.0:1', '-D=true', '--feature=buildkit=false'],
+      { hosts: ['tcp://0.0.0.0:1'], logLevel: 'debug' },
+    ],
     [['--data-root', '/d', '--exec-root=/e', '-p', '/p'], { dataRoot: '/d', execRoot: '/e', pidfile: '/p' }],
     [['-D'], { logLevel: 'debug' }],
     [['-l', 'warn', '-G', 'wheel', '-s', 'vfs'], { logLevel: 'warn', group: 'wheel', storageDriver: 'vfs' }],
