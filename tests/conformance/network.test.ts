@@ -109,7 +109,6 @@ describe('the default bridge', () => {
       assert.equal(await links(), '["/linked:/web/my-db"]');
       assert.match(await daemon.ok(['ps', '--no-trunc', '--format', '{{.Names}}']), /^linked,web\/my-db$/m);
       await inside('web', 'echo 192.0.2.7 own >> /etc/hosts');
-      // The address just freed is the last to be given again.
       await daemon.ok(['restart', '-t', '0', 'linked']);
       const hosts = await inside('web', 'cat /etc/hosts; ping -c1 -W5 my-db');
       assert.match(hosts, new RegExp(`^${(await address()).replaceAll('.', '\\.')}\tmy-db [0-9a-f]{12} linked$`, 'm'));
@@ -520,10 +519,11 @@ network-scoped alias is supported only for containers in user defined networks`,
         Cmd: ['sleep', '600'],
         MacAddress: '02:42:00:00:00:77',
         HostConfig: { NetworkMode: 'ep', Init: true },
-        NetworkingConfig: { EndpointsConfig: { ep: {}, bridge: {} } },
+        NetworkingConfig: { EndpointsConfig: { ep: {} } },
       },
     });
     assert.equal(old.status, 201, old.body.toString());
+    await daemon.ok(['network', 'connect', 'bridge', 'old']);
     await daemon.ok(['start', 'old']);
     const aliases = async (version: string): Promise<unknown> => {
       const answer = await daemon.api('GET', `/v${version}/containers/old/json`);

@@ -99,6 +99,28 @@ describe('the default bridge', () => {
     assert.deepEqual([a.ip, b.ip], [`${r.net}.2`, `${r.net}.3`]);
   });
 
+  it('gives a container that comes back the address it had, unless that is taken', async () => {
+    await using r = await rig();
+    await r.service.create({ name: 'own' });
+    const join = async (id: string, network: string) => {
+      await r.service.openSandbox(id, { mode: 'private', network });
+      return (await r.service.connect(id, network, {})).ipv4;
+    };
+    for (const network of ['bridge', 'own']) {
+      const id = randomId();
+      const before = await join(id, network);
+      await r.service.closeSandbox(id);
+      await r.container(network);
+      assert.equal(await join(id, network), before);
+      await r.service.closeSandbox(id);
+    }
+    const { id } = await r.container('own');
+    const [had] = r.service.endpointsOf(id);
+    await r.service.disconnect(id, 'own');
+    await r.service.connect(id, 'own', {});
+    assert.equal(r.service.endpointsOf(id)[0]?.ipv4, had?.ipv4);
+  });
+
   it('hands out the addresses of the pool before it says there are none', async () => {
     await using r = await rig((block) => ({
       bridge: { bip: `${block}.0.1/29` },

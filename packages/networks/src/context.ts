@@ -12,6 +12,7 @@ import { createFirewall, createNoFirewall, type Firewall } from './firewall/fire
 import { allElements } from './firewall/guard.ts';
 import { createHostTools, type HostTools } from './host-tools.ts';
 import { AddressAllocator } from './ipam/allocator.ts';
+import { LastAddresses } from './ipam/last-addresses.ts';
 import { DEFAULT_POOLS, validatePools } from './ipam/pools.ts';
 import type { NetworkDriver, NetworkRecord } from './network-driver.ts';
 import type { BridgeOptions, NetworkServiceOptions } from './options.ts';
@@ -23,6 +24,7 @@ import { NetworkStore } from './store.ts';
 export interface NetworkContext {
   readonly store: NetworkStore;
   readonly allocator: AddressAllocator;
+  readonly lastAddresses: LastAddresses;
   readonly host: HostTools;
   readonly firewall: Firewall;
   readonly bridgeDriver: BridgeDriver;
@@ -98,6 +100,7 @@ export function createContext(options: NetworkServiceOptions): NetworkContext {
   return {
     store,
     allocator,
+    lastAddresses: new LastAddresses(),
     host,
     firewall,
     bridgeDriver,

@@ -62,10 +62,26 @@ export class AddressAllocator {
         `invalid config for network ${network.name}: invalid endpoint settings:\nno configured subnet or ip-range contain the IP address ${address}`,
       );
     const text = formatIp(ip);
-    if (this.#state.get('SELECT 1 FROM addresses WHERE network_id = ? AND address = ?', network.id, text))
-      throw forbidden('Address already in use');
+    if (this.#isTaken(network.id, text)) throw forbidden('Address already in use');
     this.#insert(network.id, text, owner);
     return `${text}/${parseCidr(pool.subnet).prefix}`;
+  }
+
+  /** Takes an address its owner had before; undefined where somebody else has it or the network is another by now. */
+  reclaim(network: NetworkRecord, address: string, owner: string): string | undefined {
+    const ip = parseIp(address);
+    const pool = ip && network.ipam.find(({ subnet }) => contains(parseCidr(subnet), ip));
+    if (!ip || !pool || this.#isTaken(network.id, formatIp(ip))) return undefined;
+    const range = tryParseCidr(pool.ipRange ?? '');
+    if (range && !contains(range, ip)) return undefined;
+    this.#insert(network.id, formatIp(ip), owner);
+    return `${formatIp(ip)}/${parseCidr(pool.subnet).prefix}`;
+  }
+
+  #isTaken(networkId: string, address: string): boolean {
+    return (
+      this.#state.get('SELECT 1 FROM addresses WHERE network_id = ? AND address = ?', networkId, address) !== undefined
+    );
   }
 
   /** Hands an address from one owner to another. */

@@ -23,6 +23,7 @@ export function closeHeld(context: NetworkContext, containerId: string): readonl
   const links = new Map(endpoints.map((endpoint) => [endpoint.id, linksThrough(context, endpoint)]));
   store.state.transaction(() => {
     for (const endpoint of endpoints) {
+      rememberAddresses(context, endpoint);
       allocator.release(endpoint.id);
       store.deleteEndpoint(endpoint.id);
     }
@@ -46,6 +47,13 @@ export function closeHeld(context: NetworkContext, containerId: string): readonl
 function linksThrough(context: NetworkContext, endpoint: EndpointRecord): readonly Element[] {
   const network = context.store.network(endpoint.networkId);
   return network ? linkElementsOf(context, network, endpoint) : [];
+}
+
+export function rememberAddresses(
+  { lastAddresses }: NetworkContext,
+  { containerId, networkId, ipv4, ipv6 }: EndpointRecord,
+): void {
+  for (const cidr of [ipv4, ipv6]) if (cidr !== undefined) lastAddresses.remember(containerId, networkId, cidr);
 }
 
 export function emitDisconnect({ store, emit }: NetworkContext, networkId: string, containerId: string): void {

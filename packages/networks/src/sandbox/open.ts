@@ -78,7 +78,9 @@ async function makeRecord(context: NetworkContext, containerId: string, input: S
     ...(first && isUserDefined(first) ? { expectsNames: true } : {}),
     ...(input.withoutIpv6 ? { withoutIpv6: true } : {}),
   };
-  const connected = first !== undefined && first.id === defaultNetwork(context.store)?.id;
+  const returns = first !== undefined && context.lastAddresses.of(containerId, first.id, 4) !== undefined;
+  // Ready ones have addresses already: who had one here before is to have that again.
+  const connected = first !== undefined && first.id === defaultNetwork(context.store)?.id && !returns;
   const ready = context.pool.take(connected ? 'connected' : 'plain');
   if (ready) {
     if (ready.link) context.allocator.transferOwner(poolOwner(ready.netns), containerId);

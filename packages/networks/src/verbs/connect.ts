@@ -6,7 +6,7 @@ import { ENDPOINT_OPTIONS } from '../drivers/inside.ts';
 import { linkElementsOf } from '../firewall/links.ts';
 import { parseIp } from '../ipam/cidr.ts';
 import { macFor, parseMac } from '../ipam/mac.ts';
-import type { EndpointRecord, NetworkRecord } from '../network-driver.ts';
+import type { EndpointRecord, Family, NetworkRecord } from '../network-driver.ts';
 import type { ConnectInput } from '../network-service.ts';
 import { movePorts } from '../ports/follow-routes.ts';
 import { routedFamilies } from '../sandbox/gateway.ts';
@@ -112,10 +112,10 @@ async function record(
       if (unused && !prepared) allocator.release(sandbox.containerId);
       for (const cidr of [prepared?.ipv4, prepared?.ipv6])
         if (cidr !== undefined) allocator.transfer(network.id, cidr, id);
-      const ipv4 = prepared?.ipv4 ?? addressFor(context, network, 4, input.ipv4, id);
-      const ipv6 = sandbox.withoutIpv6
-        ? undefined
-        : (prepared?.ipv6 ?? addressFor(context, network, 6, input.ipv6, id));
+      const take = (family: Family, asked: string | undefined): string | undefined =>
+        addressFor(context, { network, family, asked, owner: id, containerId: sandbox.containerId });
+      const ipv4 = prepared?.ipv4 ?? take(4, input.ipv4);
+      const ipv6 = sandbox.withoutIpv6 ? undefined : (prepared?.ipv6 ?? take(6, input.ipv6));
       const endpoint = describe(context, sandbox, network, input, {
         id,
         ipv4,
@@ -137,17 +137,24 @@ async function record(
   }
 }
 
+interface AddressWanted {
+  readonly network: NetworkRecord;
+  readonly family: Family;
+  readonly asked: string | undefined;
+  readonly owner: string;
+  readonly containerId: string;
+}
+
 function addressFor(
-  { driver, allocator }: NetworkContext,
-  network: NetworkRecord,
-  family: 4 | 6,
-  asked: string | undefined,
-  owner: string,
+  { driver, allocator, lastAddresses }: NetworkContext,
+  { network, family, asked, owner, containerId }: AddressWanted,
 ): string | undefined {
   if (!driver(network.driver).hasAddresses) return undefined;
   if (asked) return allocator.claim(network, asked, owner);
   if (family === 4 ? !network.enableIPv4 : !network.enableIPv6) return undefined;
-  return allocator.allocate(network, family, owner);
+  const last = lastAddresses.of(containerId, network.id, family);
+  const again = last === undefined ? undefined : allocator.reclaim(network, last, owner);
+  return again ?? allocator.allocate(network, family, owner);
 }
 
 interface Identity {

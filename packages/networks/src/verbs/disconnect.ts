@@ -3,7 +3,7 @@ import type { NetworkContext } from '../context.ts';
 import { linkElementsOf } from '../firewall/links.ts';
 import { movePorts } from '../ports/follow-routes.ts';
 import { forgetConnections, unpublish } from '../ports/publish.ts';
-import { emitDisconnect } from '../sandbox/close.ts';
+import { emitDisconnect, rememberAddresses } from '../sandbox/close.ts';
 import { routedFamilies } from '../sandbox/gateway.ts';
 import { netnsPathOf } from '../sandbox/open.ts';
 import { getNetwork } from './get.ts';
@@ -23,6 +23,7 @@ export async function disconnect(context: NetworkContext, containerId: string, n
   await unpublish(context, endpoint);
   await context.firewall.remove(linkElementsOf(context, network, endpoint));
   await context.driver(network.driver).detach(network, endpoint, netns);
+  rememberAddresses(context, endpoint);
   store.state.transaction(() => {
     allocator.release(endpoint.id);
     store.deleteEndpoint(endpoint.id);
