@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { readdir, stat } from 'node:fs/promises';
+import { readdir, rename, stat } from 'node:fs/promises';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { basename, dirname, join } from 'node:path';
 import { test } from 'node:test';
@@ -176,6 +176,38 @@ test('log drivers', async (t) => {
     await eventually('what ended meanwhile', () => sink.text().includes('ends['));
     await daemon.ok(['rm', '-f', 'outlives', 'ends']);
   });
+
+  await t.test(
+    'killed between the two names of a rotation: the next daemon ends it, whatever became of the sockets',
+    async () => {
+      const socket = join(daemon.root, 'syslog.sock');
+      const connections = new Set<Socket>();
+      const server = createServer((connection) => {
+        connections.add(connection.on('error', () => undefined).resume());
+      }).listen(socket);
+      await once(server, 'listening');
+      const unix = ['--log-driver', 'syslog', '--log-opt', `syslog-address=unix://${socket}`];
+      const sleeping = ['--network', 'none', 'busybox', 'sleep', '1000'];
+      await daemon.ok(['run', '-d', '--name', 'unheard', ...unix, ...sleeping]);
+      const counting = 'n=0; while :; do n=$((n+1)); echo $n; sleep 0.05; done';
+      await daemon.ok(['run', '-d', '--name', 'halfway', '--network', 'none', 'busybox', 'sh', '-c', counting]);
+      const path = await daemon.ok(['inspect', '-f', '{{.LogPath}}', 'halfway']);
+      await daemon.kill9();
+      await rename(path, `${path}.1`);
+      for (const connection of connections) connection.destroy();
+      await new Promise((resolve) => server.close(resolve));
+      await daemon.restart();
+      await eventually('the log is written again', async () => (await stat(path)).size > 0);
+      const lines = (await daemon.ok(['logs', 'halfway'])).split('\n').map(Number);
+      assert.deepEqual(
+        lines,
+        lines.map((_, index) => index + 1),
+      );
+      assert.equal(await daemon.ok(['inspect', '-f', '{{.State.Running}}', 'unheard']), 'true');
+      assert.equal(await daemon.ok(['logs', 'unheard']), '');
+      await daemon.ok(['rm', '-f', 'unheard', 'halfway']);
+    },
+  );
 
   await t.test('--details shows what the options name; sizes are kept to', async () => {
     const labels = ['--label', 'tier=front end', '--label', 'other=x', '-e', 'COLOUR=red'];

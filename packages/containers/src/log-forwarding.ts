@@ -32,8 +32,9 @@ export function logSubject({ record }: Container): LogSubject {
 
 /** Connects to where the log is to go, before the container is started: dockerd starts none whose driver fails. */
 export async function connectLogSink(deps: ContainerDeps, container: Container): Promise<LogSink | undefined> {
-  const sink = logSettings(deps, container).createSink?.(logSubject(container));
+  let sink: LogSink | undefined;
   try {
+    sink = logSettings(deps, container).createSink?.(logSubject(container));
     await sink?.connect();
     return sink;
   } catch (error) {

@@ -1,5 +1,5 @@
 import { invalid } from '@berth/base';
-import { type LogConfig, parseLogConfig } from '@berth/logs';
+import { type LogConfig, parseLogConfig, readLogConfig } from '@berth/logs';
 import type { Task } from '@berth/runtime';
 import type { Container } from './container.ts';
 import type { ContainerDeps } from './deps.ts';
@@ -10,7 +10,7 @@ export function logSettings(deps: Pick<ContainerDeps, 'defaults'>, container: Co
   const driver = given?.type || deps.defaults.logDriver;
   // The daemon's options belong to the daemon's driver.
   const defaults = driver === deps.defaults.logDriver ? deps.defaults.logOptions : {};
-  return parseLogConfig(driver, { ...defaults, ...given?.config }, deps.defaults.logHost);
+  return readLogConfig(driver, { ...defaults, ...given?.config }, deps.defaults.logHost);
 }
 
 export const keepsLog = (deps: Pick<ContainerDeps, 'defaults'>, container: Container): boolean =>
@@ -34,6 +34,11 @@ export function completeLogConfig(
 export function rotateLogs(deps: ContainerDeps, container: Container, task: Task): Disposable | undefined {
   const { limits } = logSettings(deps, container);
   return limits && deps.rotator.add(container.record.logPath, limits, () => task.reopenLog());
+}
+
+/** Of a container that does not run: finishes what an earlier daemon was killed in, or had not begun. */
+export function compressLeftLogs(deps: ContainerDeps, container: Container): void {
+  if (logSettings(deps, container).limits?.compress) deps.rotator.compressLeft(container.record.logPath);
 }
 
 /** `10m`, `512k`, `1g` or bytes, in powers of 1024. */

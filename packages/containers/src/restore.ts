@@ -7,7 +7,7 @@ import type { ContainerDeps } from './deps.ts';
 import { handleExit, watchExit } from './exit.ts';
 import { resumeHealth } from './health.ts';
 import { resumeForwarding } from './log-forwarding.ts';
-import { rotateLogs } from './log-settings.ts';
+import { compressLeftLogs, rotateLogs } from './log-settings.ts';
 import { rootfsPath } from './paths.ts';
 import { removeContainer } from './remove.ts';
 import { releaseHostResources } from './resources.ts';
@@ -36,6 +36,7 @@ export async function restore(deps: ContainerDeps): Promise<void> {
   await discardHalfFilled(deps);
   await deps.volumes.unmountUnused();
   for (const container of deps.store.list()) await resumeForwarding(deps, container);
+  for (const container of deps.store.list()) if (!container.isRunning) compressLeftLogs(deps, container);
   for (const container of deps.store.list()) if (!container.isRunning) await revive(deps, container);
 }
 

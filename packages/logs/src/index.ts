@@ -1,7 +1,7 @@
 export { type LogForwarder, type LogForwarderOptions, startLogForwarder } from './forward/log-forwarder.ts';
 export type { LogStream } from './line-format.ts';
 export type { LogPosition } from './log-cursor.ts';
-export { LOG_DRIVERS, type LogConfig, type LogHost, parseLogConfig } from './log-drivers.ts';
+export { LOG_DRIVERS, type LogConfig, type LogHost, parseLogConfig, readLogConfig } from './log-drivers.ts';
 export { logFiles, logSize } from './log-files.ts';
 export type { ReadLogOptions } from './log-options.ts';
 export { createLogRotator, type LogRotator } from './log-rotator.ts';

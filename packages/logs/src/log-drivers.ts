@@ -157,13 +157,23 @@ function driverNamed(name: string): LogDriver {
 export function parseLogConfig(name: string, options: LogOptions = {}, host: LogHost = {}): LogConfig {
   const driver = driverNamed(name);
   const named = name || 'json-file';
-  if (named === 'none') return { driver: named, options, readable: false };
+  if (named === 'none') return readLogConfig(name, options, host);
   checkCommon(options);
   for (const option of Object.keys(options))
     if (!driver.options.includes(option) && !COMMON.includes(option))
       throw invalid(`unknown log opt '${option}' for ${named} log driver`);
   driver.check?.(options);
-  const { createSink, limits } = driver;
+  return readLogConfig(name, options, host);
+}
+
+/**
+ * The same for one that was checked when it was made: a socket it names may have gone since, and the container's log is
+ * still there to be read and kept within its bounds.
+ */
+export function readLogConfig(name: string, options: LogOptions = {}, host: LogHost = {}): LogConfig {
+  const { createSink, limits } = driverNamed(name);
+  const named = name || 'json-file';
+  if (named === 'none') return { driver: named, options, readable: false };
   return {
     driver: named,
     options,

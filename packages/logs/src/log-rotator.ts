@@ -6,19 +6,24 @@ import { type LogLimits, rotateLog } from './rotate.ts';
 const MIN_MS = 100;
 const MAX_MS = 2000;
 
-interface Watched {
+interface Compressible {
   readonly path: string;
+  /** Rotated files may be there that are not compressed. */
+  pending: boolean;
+}
+
+interface Watched extends Compressible {
   readonly limits: LogLimits;
   readonly reopen: () => Promise<void>;
   size: number;
-  /** Rotated files may be there that are not compressed. */
-  pending: boolean;
   timer: NodeJS.Timeout | undefined;
 }
 
 export interface LogRotator extends Disposable {
   /** Keeps a log within its limits until the result is disposed. Throws `conflict` when it is kept already. */
   add(path: string, limits: LogLimits, reopen: () => Promise<void>): Disposable;
+  /** Compresses what an earlier daemon left of a log that nobody writes: in the background, one log after the other. */
+  compressLeft(path: string): void;
   /** Ends what goes on behind a log that is to be removed: a compression. Resolves when nothing touches its files. */
   forget(path: string): Promise<void>;
 }
@@ -27,6 +32,9 @@ class Rotator implements LogRotator {
   readonly #logger: Logger;
   readonly #watched = new Map<string, Watched>();
   readonly #compressing = new Map<string, { readonly stop: AbortController; readonly done: Promise<void> }>();
+
+  #left = Promise.resolve();
+  #disposed = false;
 
   constructor(logger: Logger) {
     this.#logger = logger;
@@ -74,8 +82,16 @@ class Rotator implements LogRotator {
     await compressing?.done;
   }
 
+  compressLeft(path: string): void {
+    this.#left = this.#left.then(async () => {
+      if (this.#disposed || this.#watched.has(path)) return;
+      this.#compress({ path, pending: true });
+      await this.#compressing.get(path)?.done;
+    });
+  }
+
   /** In the background, one file after the other. */
-  #compress(watched: Watched): void {
+  #compress(watched: Compressible): void {
     const { path } = watched;
     if (this.#compressing.has(path)) return;
     const stop = new AbortController();
@@ -83,7 +99,7 @@ class Rotator implements LogRotator {
     this.#compressing.set(path, { stop, done });
   }
 
-  async #compressAll(watched: Watched, signal: AbortSignal): Promise<void> {
+  async #compressAll(watched: Compressible, signal: AbortSignal): Promise<void> {
     watched.pending = false;
     try {
       if (!(await compressRotated(watched.path, { signal }))) watched.pending = true;
@@ -103,6 +119,7 @@ class Rotator implements LogRotator {
   }
 
   [Symbol.dispose](): void {
+    this.#disposed = true;
     for (const watched of [...this.#watched.values()]) this.#remove(watched);
     for (const { stop } of this.#compressing.values()) stop.abort();
   }

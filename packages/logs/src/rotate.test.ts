@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
-import { isKind } from '@berth/base';
+import { isKind, sleep } from '@berth/base';
 import { parseLogConfig } from './log-drivers.ts';
 import { logFiles, logSize } from './log-files.ts';
 import { createLogRotator } from './log-rotator.ts';
@@ -37,6 +37,33 @@ test('a file below its size stays, a single file is dropped', async () => {
   assert.equal(await rotateLog(path, { maxSize: 3, maxFiles: 1 }, reopen), true);
   assert.deepEqual(logFiles(path), [path]);
   assert.equal(await rotateLog(join(dir, 'none'), { maxSize: 1, maxFiles: 1 }, reopen), false);
+});
+
+test('a rotation that was cut off between the two names is finished', async () => {
+  const limits = { maxSize: 5, maxFiles: 3 };
+  writeFileSync(path, 'written');
+  await assert.rejects(
+    rotateLog(path, limits, () => Promise.reject(new Error('killed'))),
+    /killed/,
+  );
+  assert.deepEqual(logFiles(path), [`${path}.1`]);
+  const reopen = async (): Promise<void> => writeFileSync(path, '');
+  assert.equal(await rotateLog(path, limits, reopen), true);
+  assert.deepEqual(logFiles(path), [`${path}.1`, path]);
+  assert.equal(await rotateLog(path, limits, reopen), false);
+});
+
+test('what was left uncompressed of a log that nobody writes is compressed', async () => {
+  const left = join(dir, 'left');
+  for (const log of [path, left]) {
+    writeFileSync(log, 'now');
+    writeFileSync(`${log}.1`, 'before');
+  }
+  using rotator = createLogRotator();
+  for (const log of [path, left, join(dir, 'gone')]) rotator.compressLeft(log);
+  for (const deadline = Date.now() + 20_000; !existsSync(`${left}.1.gz`) || existsSync(`${left}.1`); await sleep(5))
+    assert.ok(Date.now() < deadline);
+  for (const log of [path, left]) assert.deepEqual(logFiles(log), [`${log}.1.gz`, log]);
 });
 
 test('the rotator keeps a growing log within its limits', async () => {

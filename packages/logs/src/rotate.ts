@@ -18,11 +18,11 @@ export interface LogLimits {
  */
 export const DEFAULT_LOG_LIMITS: LogLimits = { maxSize: 100_000_000, maxFiles: 5 };
 
-const sizeOf = async (path: string): Promise<number> => {
+const sizeOf = async (path: string): Promise<number | undefined> => {
   try {
     return (await stat(path)).size;
   } catch (error) {
-    if (isKind(error, 'notFound')) return 0;
+    if (isKind(error, 'notFound')) return undefined;
     throw error;
   }
 };
@@ -30,11 +30,13 @@ const sizeOf = async (path: string): Promise<number> => {
 /**
  * Rotates a log that has reached its size: `log.1` becomes `log.2` and so on, `log` becomes `log.1`, and `reopen`
  * must make the writer begin a new `log`. The writer appends to the renamed file until then, so no line is lost; when
- * `reopen` fails (the container has just ended) the log simply ends with `log.1`. True when it was rotated.
+ * `reopen` fails (the container has just ended) the log simply ends with `log.1`. A rotation that was cut off there, by
+ * the end of the daemon, is finished. True when it was rotated.
  */
 export async function rotateLog(path: string, limits: LogLimits, reopen: () => Promise<void>): Promise<boolean> {
-  if ((await sizeOf(path)) < limits.maxSize) return false;
-  shift(path, Math.max(1, limits.maxFiles - 1));
+  const size = await sizeOf(path);
+  if (size === undefined ? logFiles(path).length === 0 : size < limits.maxSize) return false;
+  if (size !== undefined) shift(path, Math.max(1, limits.maxFiles - 1));
   await reopen();
   if (limits.maxFiles < 2) await rm(`${path}.1`, { force: true });
   return true;
