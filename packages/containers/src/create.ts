@@ -62,7 +62,7 @@ export async function create(
   const id = randomId();
   const settings = completeSettings(mergeImageConfig(input.settings, image.config.config ?? {}), host, id);
   if (commandOf(settings).length === 0) throw invalid('no command specified');
-  const mounts = planMounts(settings, host, deps.store).map((mount) =>
+  const mounts = planMounts(settings, host, deps.store, deps.paths.roots).map((mount) =>
     mount.type === 'bind' && input.recursiveReadonly === false
       ? { ...mount, recursiveReadonly: 'never' as const }
       : mount,

@@ -37,6 +37,8 @@ export interface RuntimeRegistry {
 }
 
 export interface ContainerPaths {
+  /** `<data-root>` and `<exec-root>` themselves. */
+  readonly roots: { readonly data: string; readonly exec: string };
   /** `<data-root>/containers` */
   readonly containers: string;
   /** `<exec-root>/rootfs`: where root file systems are mounted. */

@@ -14,7 +14,15 @@ const store = {
 } as unknown as ContainerStore;
 
 const plan = (host: HostSettings, volumes: readonly string[] = []): ReturnType<typeof planMounts> =>
-  planMounts({ volumes: Object.fromEntries(volumes.map((v) => [v, {}])) } as unknown as ContainerSettings, host, store);
+  planMounts(
+    { volumes: Object.fromEntries(volumes.map((v) => [v, {}])) } as unknown as ContainerSettings,
+    host,
+    store,
+    {
+      data: '/var/lib/berth',
+      exec: '/run/berth',
+    },
+  );
 const mount = (given: Partial<MountSettings>): ReturnType<typeof planMounts> =>
   plan({ mounts: [{ type: 'volume', target: '/t', ...given }] });
 
@@ -107,4 +115,14 @@ test('options of --tmpfs are those of a tmpfs', () => {
   ]);
   assert.throws(() => plan({ tmpfs: { '/t': 'foo=1' } }), /invalid tmpfs option \["foo" "1"\]/);
   assert.throws(() => plan({ tmpfs: { '/t': 'upperdir' } }), /invalid tmpfs option \["upperdir"\]/);
+});
+
+test('a bind that shows the daemon’s own mounts follows them, and is not made private', () => {
+  const propagationOf = (...bind: readonly string[]): readonly string[] =>
+    plan({ binds: bind }).map((m) => m.propagation);
+  assert.deepEqual(propagationOf('/:/a', '/var/lib/berth/x:/b', '/run:/c'), ['rslave', 'rslave', 'rslave']);
+  assert.deepEqual(propagationOf('/var/lib/berthold:/a', '/srv:/b'), ['rprivate', 'rprivate']);
+  assert.deepEqual(propagationOf('/:/a:rshared', '/run:/b:private'), ['rshared', 'private']);
+  for (const mode of ['private', 'rprivate', 'slave', 'shared'])
+    assert.throws(() => plan({ binds: [`/var:/a:${mode}`] }), /must use either propagation mode "rslave" or "rshared"/);
 });

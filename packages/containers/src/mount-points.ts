@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { posix } from 'node:path';
 import { conflict, invalid, randomId } from '@berth/base';
 import { checkVolumeName, parseBind } from '@berth/volumes';
+import type { ContainerPaths } from './deps.ts';
 import type { ContainerStore } from './store.ts';
 import type { ContainerSettings, HostSettings, MountPoint, MountSettings } from './types.ts';
 
@@ -24,6 +25,7 @@ export function planMounts(
   settings: ContainerSettings,
   host: HostSettings,
   store: ContainerStore,
+  roots: ContainerPaths['roots'],
 ): readonly PlannedMount[] {
   const plan = new Map<string, PlannedMount>();
   for (const spec of host.volumesFrom ?? [])
@@ -36,7 +38,7 @@ export function planMounts(
     ),
   ];
   const seen = new Set<string>();
-  for (const mount of given) {
+  for (const mount of given.map((each) => withPropagation(each, roots))) {
     if (seen.has(mount.destination)) throw invalid(`Duplicate mount point: ${mount.destination}`);
     seen.add(mount.destination);
     plan.set(mount.destination, mount);
@@ -48,6 +50,28 @@ export function planMounts(
   return [...plan.values()].sort(
     (a, b) => depth(a.destination) - depth(b.destination) || a.destination.localeCompare(b.destination),
   );
+}
+
+const contains = (directory: string, path: string): boolean =>
+  `${path}/`.startsWith(`${directory}/`.replace('//', '/'));
+
+/** Whether a directory holds, or is in, one of those where the daemon mounts things itself. */
+export const isNear = (source: string, root: string): boolean => contains(source, root) || contains(root, source);
+
+/**
+ * A bind is private unless asked for otherwise. One that shows the daemon's own mounts follows what becomes of them:
+ * a copy that stayed would keep the files of removed containers on the disk.
+ */
+function withPropagation(mount: PlannedMount, { data, exec }: ContainerPaths['roots']): PlannedMount {
+  if (mount.type !== 'bind') return mount;
+  const { source, propagation } = mount;
+  if (propagation === '')
+    return { ...mount, propagation: isNear(source, data) || isNear(source, exec) ? 'rslave' : 'rprivate' };
+  if (isNear(source, data) && !['rslave', 'rshared'].includes(propagation))
+    throw invalid(
+      `invalid mount config: must use either propagation mode "rslave" or "rshared" when mount source is within the daemon root, daemon root: "${data}", bind mount source: "${source}", propagation: "${propagation}"`,
+    );
+  return mount;
 }
 
 const depth = (path: string): number => path.split('/').length;
@@ -67,8 +91,7 @@ function fromBind(text: string, volumeDriver: string | undefined): PlannedMount 
   const { type, source, destination, readOnly, mode, propagation, noCopy } = parseBind(text);
   if (type === 'anonymous') return anonymous(destination, volumeDriver);
   const common = { destination, mode, rw: !readOnly };
-  if (type === 'bind')
-    return { ...common, type, source, propagation: propagation ?? 'rprivate', createMountpoint: true };
+  if (type === 'bind') return { ...common, type, source, propagation: propagation ?? '', createMountpoint: true };
   return {
     ...common,
     type,
@@ -132,8 +155,9 @@ function subpathOf(subpath: string | undefined, refuse: Refusal): { readonly sub
 function bindOf(mount: MountSettings, refuse: Refusal): Pick<PlannedMount, 'type' | 'source' | 'propagation'> {
   const { source = '', bindOptions = {} } = mount;
   if (source === '') throw refuse('field Source must not be empty');
-  const propagation = bindOptions.propagation || 'rprivate';
-  if (!PROPAGATIONS.includes(propagation)) throw refuse(`invalid propagation mode: ${propagation}`);
+  const propagation = bindOptions.propagation ?? '';
+  if (propagation !== '' && !PROPAGATIONS.includes(propagation))
+    throw refuse(`invalid propagation mode: ${propagation}`);
   if (!source.startsWith('/')) throw refuse(`invalid mount path: '${source}' mount path must be absolute`);
   const createMountpoint = bindOptions.createMountpoint ?? false;
   if (!createMountpoint && !existsSync(source)) throw refuse(`bind source path does not exist: ${source}`);

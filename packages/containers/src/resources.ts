@@ -7,6 +7,7 @@ import type { SpecMount, Task } from '@berth/runtime';
 import type { Container } from './container.ts';
 import type { ContainerDeps } from './deps.ts';
 import { stageBind, stageImageMount, unstageMounts } from './image-mounts.ts';
+import { isNear } from './mount-points.ts';
 import { openNetwork } from './network.ts';
 import { rootfsPath } from './paths.ts';
 import { makeDirectoryInRoot, makeFileInRoot, withPathInRoot } from './root-path.ts';
@@ -70,7 +71,7 @@ async function mountPoint(
   const source = point.type === 'volume' ? await volumeSource(deps, container, point) : await bindSource(point);
   const { isDirectory } = await kindOfSource(source);
   const mount = mountContaining(await realpath(source));
-  if (point.type === 'bind') assertPropagates(point, mount);
+  const propagation = point.type === 'bind' ? propagationOf(deps, point, mount) : point.propagation;
   if (isDirectory) makeDirectoryInRoot(rootfs, point.destination);
   else makeFileInRoot(rootfs, point.destination);
   const flags = mount?.options.filter((option) => GUARDS.has(option)) ?? [];
@@ -85,9 +86,7 @@ async function mountPoint(
       ? { recursiveReadonly: true }
       : {}),
     ...(point.nonRecursive ? { nonRecursive: true } : {}),
-    ...(point.propagation
-      ? { propagation: point.propagation as NonNullable<(SpecMount & { type: 'bind' })['propagation']> }
-      : {}),
+    ...(propagation ? { propagation: propagation as NonNullable<(SpecMount & { type: 'bind' })['propagation']> } : {}),
   };
 }
 
@@ -135,11 +134,13 @@ export async function withinVolume(volume: string, subpath: string): Promise<str
 }
 
 /** A mount can pass on, or receive, only what its source does. */
-function assertPropagates({ source, propagation }: MountPoint, mount: MountInfo | undefined): void {
+function propagationOf(deps: ContainerDeps, { source, propagation }: MountPoint, mount: MountInfo | undefined): string {
   const shares = /^r?shared$/.test(propagation);
-  if (!shares && !/^r?slave$/.test(propagation)) return;
+  if (!shares && !/^r?slave$/.test(propagation)) return propagation;
   const is = (kind: string): boolean => mount?.propagation.some((word) => word.startsWith(`${kind}:`)) ?? false;
-  if (is('shared') || (!shares && is('master'))) return;
+  if (is('shared') || (!shares && is('master'))) return propagation;
+  const { data, exec } = deps.paths.roots;
+  if (propagation === 'rslave' && (isNear(source, data) || isNear(source, exec))) return 'rprivate';
   const wanted = shares ? 'shared mount' : 'shared or slave mount';
   throw invalid(`path ${source} is mounted on ${mount?.mountPoint} but it is not a ${wanted}`);
 }

@@ -134,6 +134,7 @@ export async function startEngine(config: DaemonConfig, logger: Logger): Promise
     clock,
     logger,
     paths: {
+      roots: { data: config.dataRoot, exec: config.execRoot },
       containers: paths.containers,
       mounts: paths.rootfs,
       shared: paths.shared,
