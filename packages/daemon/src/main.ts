@@ -4,6 +4,7 @@ import { type DaemonConfig, parseArguments } from './config.ts';
 import { startEngine } from './engine.ts';
 import { collectWhenIdle } from './idle-collection.ts';
 import { bindAll } from './listeners.ts';
+import { takeNotifySocket } from './notify-systemd.ts';
 import { claimPidfile } from './pidfile.ts';
 import { VERSION } from './version.ts';
 
@@ -38,6 +39,7 @@ export async function main(argv: readonly string[]): Promise<void> {
 
 /** Starts, serves until told to stop, stops. Throws when it cannot start. */
 async function serve(config: DaemonConfig, logger: Logger, stopped: Promise<NodeJS.Signals>): Promise<void> {
+  const notify = takeNotifySocket(process.env, logger);
   using _pidfile = config.pidfile ? claimPidfile(config.pidfile) : undefined;
   // First of all, as a socket in use is the commonest reason not to start: nothing has been touched then.
   await using listeners = await bindAll(config, logger);
@@ -48,7 +50,9 @@ async function serve(config: DaemonConfig, logger: Logger, stopped: Promise<Node
     flushCompileCache();
     logger.info('Daemon has completed initialization', { version: VERSION.version, pid: process.pid });
     using _idle = collectWhenIdle();
+    await notify('READY=1');
     await stopped;
+    await notify('STOPPING=1');
   } finally {
     await engine.stop().catch((error: unknown) => {
       logger.error('stopping failed', { error });
