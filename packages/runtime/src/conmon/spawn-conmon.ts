@@ -1,4 +1,5 @@
 import { closeSync, openSync, readFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { type Child, spawnChild } from '@berth/linux';
 import type { RuntimeFlavour } from '../runtime-flavour.ts';
@@ -54,13 +55,21 @@ const argsOf = (command: ConmonCommand): string[] => {
   ];
 };
 
+/** Where conmon's console socket is for a moment: in its directory, for an exec else in its task's; undefined: neither fits. */
+export function consoleDirectory({ dir, exec }: Pick<ConmonCommand, 'dir' | 'exec'>): string | undefined {
+  const mine = [dir, ...(exec === undefined ? [] : [dirname(dirname(dir))])];
+  return mine.find((each) => each.length <= MAX_TMPDIR);
+}
+
+const temporary = (directory: string | undefined): { readonly TMPDIR?: string } =>
+  directory === undefined ? {} : { TMPDIR: directory };
+
 const environmentOf = (command: ConmonCommand): Record<string, string> => ({
   PATH: process.env['PATH'] ?? '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
   // log times in UTC, whatever the host's zone
   TZ: 'UTC',
   _OCI_SYNCPIPE: String(SYNC_FD),
-  // conmon's console socket lives there for a moment
-  ...(command.dir.length <= MAX_TMPDIR ? { TMPDIR: command.dir } : {}),
+  ...temporary(consoleDirectory(command)),
   ...(command.exec?.attach ? { _OCI_STARTPIPE: String(START_FD), _OCI_ATTACHPIPE: String(ATTACH_FD) } : {}),
 });
 
