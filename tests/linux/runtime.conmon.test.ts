@@ -206,7 +206,9 @@ describe('conmon monitor', { timeout: 60_000 }, () => {
     assert.equal((await echoed).stdout, 'hello');
     assert.equal((await cat.process.wait()).exitCode, 0);
 
-    const tty = await exec(['sh', '-c', 'read x; stty size'], { stdin: true, terminal: true });
+    // The monitor may see the input before the size: they come by different ways.
+    const sized = 'read x; until stty size 2>/dev/null; do sleep 0.02; done';
+    const tty = await exec(['sh', '-c', sized], { stdin: true, terminal: true });
     assert.ok(tty.streams);
     const drawn = collect(tty.streams);
     await tty.process.resize({ width: 77, height: 22 });
