@@ -69,6 +69,18 @@ conformance('networks of a container that does not run', (under) => {
     await under.engine.ok(['network', 'rm', 'twice']);
   });
 
+  test('a port exposed with and without its protocol is listed once', async () => {
+    const made = await under.engine.api('POST', '/containers/create?name=ports', {
+      body: { Image: 'busybox', Cmd: ['sleep', '600'], ExposedPorts: { '80': {}, '80/tcp': {}, '81': {} } },
+    });
+    assert.equal(made.status, 201, made.body.toString());
+    await under.engine.ok(['start', 'ports']);
+    // The dockerd of these tests has no default bridge, and lists none.
+    const listed = under.engine.name === 'berthd' ? '80-81/tcp' : '';
+    assert.equal(await under.engine.ok(['ps', '--filter', 'name=ports', '--format', '{{.Ports}}']), listed);
+    await under.engine.ok(['rm', '-f', 'ports']);
+  });
+
   test('started while on no network, it has none, and a second one can be had instead', async () => {
     await under.engine.ok(['network', 'create', 'other']);
     await under.engine.ok(['create', '--name', 'lonely', '--network', 'left', 'busybox', 'sleep', '600']);

@@ -83,6 +83,29 @@ describe('a daemon killed and started again', () => {
     await next.closeSandbox(live.id);
   });
 
+  it('finishes or takes back what a kill cut off: an interface without a record, a record without interface or ports', async () => {
+    await using r = await rig();
+    await r.service.create({ name: 'own' });
+    const [a, b] = [await r.container('own'), await r.container('own')];
+    await using _server = await tcpServer(a.netns, 80);
+    const { published } = await r.service.publish(a.id, [{ containerPort: 80, protocol: 'tcp' }]);
+    const [endpoint] = r.service.endpointsOf(a.id);
+    const stray = `${endpoint?.hostInterface?.slice(0, 7)}0badcafe`;
+    await ipBatch([`link del ${endpoint?.hostInterface}`, `link add ${stray} type veth peer name vp0badcafe`]);
+    // As `disconnect` leaves it, once its ports are withdrawn.
+    r.state.run(
+      'UPDATE endpoints SET doc = ? WHERE id = ?',
+      JSON.stringify({ ...endpoint, published: [] }),
+      endpoint?.id ?? '',
+    );
+    const next = r.restart();
+    await next.restore(new Set([a.id, b.id]));
+    assert.equal(await say(b.netns, a.ip, 80), `from ${b.ip}`);
+    assert.match(await say(undefined, '127.0.0.1', next.endpointsOf(a.id)[0]?.published[0]?.hostPort ?? 0), /^from /);
+    assert.equal(published.length, 2);
+    assert.ok(!(await ipAddresses()).some(({ ifname }) => ifname === stray));
+  });
+
   it('brings its containers back to a bridge that somebody removed', async () => {
     await using r = await rig({ ready: { connected: 0, plain: 0 } });
     const [a, b] = [await r.container('bridge', 'a'), await r.container('bridge', 'b')];

@@ -9,6 +9,7 @@ import { resumeHealth } from './health.ts';
 import { resumeForwarding } from './log-forwarding.ts';
 import { compressLeftLogs, rotateLogs } from './log-settings.ts';
 import { rootfsPath } from './paths.ts';
+import { reconcileNetworks } from './reconcile-networks.ts';
 import { removeContainer } from './remove.ts';
 import { releaseHostResources } from './resources.ts';
 import { startsWithDaemon } from './restart-policy.ts';
@@ -111,6 +112,7 @@ async function adopt(deps: ContainerDeps, container: Container): Promise<void> {
     deps.logger.info('a container left frozen runs on', { container: container.id });
   try {
     await remountVolumes(deps, container);
+    await reconcileNetworks(deps, container);
     const sandbox = deps.networks.sandbox(container.id);
     if (sandbox)
       container.specInput = await specInputFor(

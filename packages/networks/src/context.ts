@@ -44,6 +44,8 @@ export interface NetworkContext {
   readonly netnsDirectory: string;
   driver(name: string): NetworkDriver;
   newInterfaceName(): string;
+  /** Whether an interface of the host was made by this instance for an endpoint. */
+  isOwnInterface(name: string): boolean;
   hostResolvConf(): ResolvConf;
 }
 
@@ -67,7 +69,8 @@ export function createContext(options: NetworkServiceOptions): NetworkContext {
   const background = createBackground(logger);
   const netnsDirectory = join(options.execRoot, 'netns');
   const mark = createHash('sha256').update(instance).digest('hex').slice(0, 5);
-  const newInterfaceName = (): string => `bv${mark}${randomBytes(4).toString('hex')}`;
+  const prefix = `bv${mark}`;
+  const newInterfaceName = (): string => `${prefix}${randomBytes(4).toString('hex')}`;
   const bridgeDriver = createBridgeDriver({
     host,
     firewall,
@@ -117,6 +120,7 @@ export function createContext(options: NetworkServiceOptions): NetworkContext {
     bridge,
     netnsDirectory,
     newInterfaceName,
+    isOwnInterface: (name) => name.startsWith(prefix),
     hostResolvConf,
     driver(name) {
       const driver = drivers.get(name);

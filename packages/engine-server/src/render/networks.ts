@@ -136,7 +136,11 @@ export function renderPortList(
 ): { IP?: string; PrivatePort: number; PublicPort?: number; Type: 'tcp' | 'udp' | 'sctp' }[] {
   if (!publishes(container)) return [];
   const published = endpoints.flatMap((e) => e.published);
-  const exposed = Object.keys(container.record.settings.exposedPorts).map((key) => {
+  // An image may name a port `80/tcp` that is `80` where the container was asked for.
+  const keys = Object.keys(container.record.settings.exposedPorts).map((key) =>
+    key.includes('/') ? key : `${key}/tcp`,
+  );
+  const exposed = [...new Set(keys)].map((key) => {
     const [port = '0', protocol = 'tcp'] = key.split('/');
     return { port: Number(port), protocol: protocol as 'tcp' | 'udp' | 'sctp' };
   });

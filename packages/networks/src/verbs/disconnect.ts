@@ -1,6 +1,7 @@
 import { conflict, forbidden } from '@berth/base';
 import type { NetworkContext } from '../context.ts';
 import { linkElementsOf } from '../firewall/links.ts';
+import type { EndpointRecord } from '../network-driver.ts';
 import { movePorts } from '../ports/follow-routes.ts';
 import { forgetConnections, unpublish } from '../ports/publish.ts';
 import { emitDisconnect, rememberAddresses } from '../sandbox/close.ts';
@@ -23,6 +24,8 @@ export async function disconnect(context: NetworkContext, containerId: string, n
   await unpublish(context, endpoint);
   await context.firewall.remove(linkElementsOf(context, network, endpoint));
   await context.driver(network.driver).detach(network, endpoint, netns);
+  // Before the record goes: a daemon killed in between finds it, and puts everything back.
+  if (netns !== undefined) await reroute(context, endpoint, netns);
   rememberAddresses(context, endpoint);
   store.state.transaction(() => {
     allocator.release(endpoint.id);
@@ -30,14 +33,13 @@ export async function disconnect(context: NetworkContext, containerId: string, n
   });
   emitDisconnect(context, network.id, containerId);
   forgetConnections(context, endpoint);
-  if (netns !== undefined) await reroute(context, containerId, netns);
   await movePorts(context, containerId, ports);
 }
 
 /** Default routes go by who has the say in it now. */
-async function reroute(context: NetworkContext, containerId: string, netns: string): Promise<void> {
+async function reroute(context: NetworkContext, left: EndpointRecord, netns: string): Promise<void> {
   const { store } = context;
-  const endpoints = store.endpointsOf(containerId);
+  const endpoints = store.endpointsOf(left.containerId).filter(({ id }) => id !== left.id);
   for (const endpoint of endpoints) {
     const network = store.network(endpoint.networkId);
     const families = routedFamilies(endpoint, endpoints, (id) => store.network(id));
