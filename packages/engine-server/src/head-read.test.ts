@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { connect, createServer, type Socket } from 'node:net';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
-import { untilHeadRead } from './head-read.ts';
+import { losesOutputAfterHead, untilHeadRead, untilHeadSurelyRead } from './head-read.ts';
 
 const HEAD = 'HTTP/1.1 101 UPGRADED\r\n\r\n';
 
@@ -37,6 +37,23 @@ test('output waits until a client on a unix socket has read the head, but not fo
   await untilHeadRead(ours, 60_000);
   ours.destroy();
   await untilHeadRead(ours, 60_000);
+});
+
+test('over TCP a client that loses what follows the head gets time to read it', async (context) => {
+  const server = createServer().listen(0, '127.0.0.1');
+  context.after(() => server.close());
+  await once(server, 'listening');
+  const reader = connect((server.address() as AddressInfo).port, '127.0.0.1');
+  const [ours] = (await once(server, 'connection')) as [Socket];
+  ours.write(HEAD);
+  const begun = performance.now();
+  await untilHeadSurelyRead(ours, 30);
+  assert.ok(performance.now() - begun >= 29);
+  reader.destroy();
+  ours.destroy();
+  assert.equal(losesOutputAfterHead({ 'user-agent': 'docker-sdk-python/7.1.0' }), true);
+  assert.equal(losesOutputAfterHead({ 'user-agent': 'docker-compose/1.29.2 docker-py/5.0.3 Linux/6.1' }), true);
+  assert.equal(losesOutputAfterHead({ 'user-agent': 'Docker-Client/28.5.1 (linux)' }), false);
 });
 
 test('what has no descriptor is not waited for', () => untilHeadRead(new PassThrough(), 60_000));

@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { setImmediate } from 'node:timers/promises';
 import { sleep } from '@berth/base';
@@ -19,6 +20,19 @@ export async function untilHeadRead(socket: Duplex, patienceMs = PATIENCE_MS): P
   for (let waited = 0; waited < patienceMs && isUnderWay(socket, fd); waited = performance.now() - begun)
     await (waited < EAGER_MS ? setImmediate() : sleep(1));
 }
+
+/**
+ * The same for a client that is known to lose what follows the head, wherever it is: over a network nothing tells what it
+ * has read, so once its kernel has the head it gets the whole of the time.
+ */
+export async function untilHeadSurelyRead(socket: Duplex, patienceMs = PATIENCE_MS): Promise<void> {
+  await untilHeadRead(socket, patienceMs);
+  if ((socket as { readonly remoteAddress?: string }).remoteAddress !== undefined) await sleep(patienceMs);
+}
+
+/** docker-py, and Compose v1 which is made with it, by their User-Agent. */
+export const losesOutputAfterHead = ({ 'user-agent': name = '' }: IncomingHttpHeaders): boolean =>
+  /^docker-sdk-python\/|^docker-compose\/1\./.test(name);
 
 /** Node shows a socket's descriptor nowhere else. */
 function descriptorOf(socket: Duplex): number | undefined {

@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream';
 import type { ClientStreams } from '@berth/containers';
 import { atLeast, frameHeader } from '@berth/engine-api';
 import { type Exchange, writeTo } from '@berth/http';
-import { untilHeadRead } from './head-read.ts';
+import { losesOutputAfterHead, untilHeadRead, untilHeadSurelyRead } from './head-read.ts';
 
 export const STREAM_TYPES = {
   raw: 'application/vnd.docker.raw-stream',
@@ -19,19 +19,21 @@ export function streamType(headers: Exchange['headers'], tty: boolean, version: 
 export interface ClientStreamOptions {
   /** There may be output at once: it waits until the client has read the head. */
   readonly atOnce?: boolean;
+  /** Of the request. */
+  readonly headers?: Exchange['headers'];
 }
 
 /** A hijacked connection as the container service sees it: output framed unless there is a terminal. */
 export function clientStreams(
   socket: Duplex,
   tty: boolean,
-  { atOnce = false }: ClientStreamOptions = {},
+  { atOnce = false, headers = {} }: ClientStreamOptions = {},
 ): ClientStreams & { end(): void } {
   let headRead = !atOnce;
   return {
     input: inputOf(socket),
     async write(stream, data) {
-      if (!headRead) await untilHeadRead(socket);
+      if (!headRead) await (losesOutputAfterHead(headers) ? untilHeadSurelyRead(socket) : untilHeadRead(socket));
       headRead = true;
       if (tty) return await writeTo(socket, data);
       socket.cork();

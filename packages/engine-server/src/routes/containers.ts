@@ -278,7 +278,8 @@ const attachRequest = (query: QueryOf<'ContainerAttach'>): AttachRequest => ({
 const attach = handle('ContainerAttach', async ({ params, query, services, exchange, version, signal }) => {
   await using attachment = await services.containers.attach(params.id, attachRequest(query), { signal });
   const socket = await exchange.hijack({ contentType: streamType(exchange.headers, attachment.tty, version) });
-  await runAttached(attachment, clientStreams(socket, attachment.tty, { atOnce: attachRequest(query).logs }), signal);
+  const client = { atOnce: attachRequest(query).logs, headers: exchange.headers };
+  await runAttached(attachment, clientStreams(socket, attachment.tty, client), signal);
 });
 
 const attachWebSocket = handle('ContainerAttachWebsocket', async ({ params, query, services, exchange, signal }) => {

@@ -33,7 +33,7 @@ const start = handle('ExecStart', async ({ params, body, services, exchange, ver
   // As dockerd, by what this request says, whatever the process has: clients read the stream by it.
   const raw = body.Tty ?? false;
   const socket = await exchange.hijack({ contentType: streamType(exchange.headers, raw, version) });
-  const client = clientStreams(socket, raw, { atOnce: true });
+  const client = clientStreams(socket, raw, { atOnce: true, headers: exchange.headers });
   try {
     await started.run(client, { signal });
   } finally {
