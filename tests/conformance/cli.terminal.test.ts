@@ -144,7 +144,10 @@ describe('on a terminal', { concurrency: 1, skip: missing('docker', 'script'), t
       test('exec -it: size, exit code, ^D', async () => {
         const id = made('exec');
         await daemon.ok(['run', '-d', '--name', id, '--network', 'none', 'busybox', 'sleep', '1000']);
-        await using t = terminal(program, `$C exec -it ${id} sh -c 'sleep 0.3; stty size; cat; exit 9'`);
+        await using t = terminal(
+          program,
+          `$C exec -it ${id} sh -c 'until stty size | grep 30.100; do sleep 0.05; done; cat; exit 9'`,
+        );
         await t.sees(/30 100/);
         t.type('hello\r');
         await t.sees(/hello\r\nhello/);

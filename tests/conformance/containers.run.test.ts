@@ -338,7 +338,7 @@ conformance('docker run', (under) => {
     const env = { DOCKER_HOST: `unix://${under.engine.socket}` };
     const words = onTerminal('sh', [
       '-c',
-      'stty rows 33 cols 77; "$0" run --rm -it --network none busybox sh -c \'sleep 0.4; stty size; exit 5\'',
+      'stty rows 33 cols 77; "$0" run --rm -it --network none busybox sh -c \'until stty size | grep 33.77; do sleep 0.05; done; exit 5\'',
       requireTool('docker'),
     ]);
     const ran = await run(...words, { env });

@@ -87,7 +87,8 @@ conformance('docker exec', (under) => {
 
   test('--tty on a terminal: size, resize, exit code', async () => {
     const env = { DOCKER_HOST: `unix://${under.engine.socket}` };
-    const line = 'stty rows 31 cols 71; "$0" exec -it box sh -c "sleep 0.3; stty size; test -t 0 && test -t 1; exit 4"';
+    const line =
+      'stty rows 31 cols 71; "$0" exec -it box sh -c "until stty size | grep 31.71; do sleep 0.05; done; test -t 0 && test -t 1; exit 4"';
     const ran = await run(...onTerminal('sh', ['-c', line, requireTool('docker')]), { env });
     assert.match(ran.stdout, /31 71/);
     assert.equal(ran.code, 4, ran.stdout);

@@ -22,6 +22,9 @@ import { RuntimeFixture } from './runtime.fixture.ts';
 
 type Input = Pick<SpecInput, 'args'> & Partial<SpecInput>;
 
+/** Prints the terminal's size once it has one: the monitor may see input first, which comes by another way. */
+const SIZE = 'until stty size 2>/dev/null; do sleep 0.02; done';
+
 interface Output {
   stdout: string;
   stderr: string;
@@ -152,7 +155,7 @@ describe('conmon monitor', { timeout: 60_000 }, () => {
   });
 
   test('a terminal has a size, one stream, and stays usable after a client has gone', async () => {
-    const task = await launch(shell('read x; stty size; echo "got $x"; read y; echo "then $y"', { terminal: true }), {
+    const task = await launch(shell(`read x; ${SIZE}; echo "got $x"; read y; echo "then $y"`, { terminal: true }), {
       stdin: true,
       stdinOnce: true,
     });
@@ -206,9 +209,7 @@ describe('conmon monitor', { timeout: 60_000 }, () => {
     assert.equal((await echoed).stdout, 'hello');
     assert.equal((await cat.process.wait()).exitCode, 0);
 
-    // The monitor may see the input before the size: they come by different ways.
-    const sized = 'read x; until stty size 2>/dev/null; do sleep 0.02; done';
-    const tty = await exec(['sh', '-c', sized], { stdin: true, terminal: true });
+    const tty = await exec(['sh', '-c', `read x; ${SIZE}`], { stdin: true, terminal: true });
     assert.ok(tty.streams);
     const drawn = collect(tty.streams);
     await tty.process.resize({ width: 77, height: 22 });
