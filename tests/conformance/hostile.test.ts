@@ -213,7 +213,7 @@ test('streams that end too early', { skip, timeout: 60_000 }, async () => {
     ] as const) {
       const ran = await daemon.docker(args, { input: at(data) });
       assertAnswered(ran, `${args[0]} cut at ${share}`);
-      if (share > 0 && share < 0.9) assert.notEqual(ran.code, 0, `${args[0]} cut at ${share}: ${ran.stdout}`);
+      if (at(data).length > 0 && share < 0.9) assert.notEqual(ran.code, 0, `${args[0]} cut at ${share}: ${ran.stdout}`);
       await daemon.docker(['rmi', '-f', 'cut:1', 'cut:2', 'cut:3', 'cut:4']);
     }
     // The same, with the connection gone instead of a clean end.

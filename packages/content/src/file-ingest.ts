@@ -7,9 +7,21 @@ import type { BlobInfo, Filled, FollowedFile, Ingest } from './content-store.ts'
 import { feedHash, hashFile } from './hash-file.ts';
 
 const BUFFER_SIZE = 1 << 20;
+/** Full buffers that wait while a write is under way, to go with the next one: on a busy machine each turn costs. */
+const MAX_WAITING = 4;
 /** Chunks from here on are written as they come, smaller ones are gathered. */
 const DIRECT_SIZE = 256 << 10;
 const DONE = Promise.resolve();
+
+/** What is left of `chunks` after the first `length` bytes. */
+const without = (chunks: readonly Uint8Array[], length: number): readonly Uint8Array[] => {
+  let skip = length;
+  return chunks.flatMap((chunk) => {
+    const gone = Math.min(skip, chunk.byteLength);
+    skip -= gone;
+    return gone === chunk.byteLength ? [] : [chunk.subarray(gone)];
+  });
+};
 
 /** What an ingest asks of the store it belongs to. */
 export interface IngestHost {
@@ -33,7 +45,10 @@ export interface OpenIngest {
   readonly signal: AbortSignal | undefined;
 }
 
-/** A partial blob in a file. The bytes are hashed on this thread while the thread pool writes them: one pass, no re-read. */
+/**
+ * A partial blob in a file. The bytes are hashed on this thread while the thread pool writes them: one pass, no re-read.
+ * One write is under way at a time, so that a kill leaves no gap before bytes that a resume would count on.
+ */
 export class FileIngest implements Ingest {
   readonly ref: string;
   readonly #host: IngestHost;
@@ -47,9 +62,11 @@ export class FileIngest implements Ingest {
   #told: Digest | undefined;
   #stored: number;
   #buffer: Buffer | undefined;
-  #spare: Buffer | undefined;
+  readonly #spare: Buffer[] = [];
   #filled = 0;
-  #writing: Promise<void> = DONE;
+  #waiting: Buffer[] = [];
+  /** Set while buffers are being written. */
+  #writing: Promise<void> | undefined;
   #open = true;
   #failure: EngineError | undefined;
   readonly #followers: Growth[] = [];
@@ -87,8 +104,7 @@ export class FileIngest implements Ingest {
 
   #gather(chunk: Uint8Array): void {
     if (this.#buffer === undefined) {
-      this.#buffer = this.#spare ?? Buffer.allocUnsafe(BUFFER_SIZE);
-      this.#spare = undefined;
+      this.#buffer = this.#spare.pop() ?? Buffer.allocUnsafeSlow(BUFFER_SIZE);
     }
     this.#buffer.set(chunk, this.#filled);
     this.#filled += chunk.length;
@@ -131,23 +147,35 @@ export class FileIngest implements Ingest {
     this.#hash = hash;
   }
 
-  /** Starts writing what was gathered; returns once the write before it is done, so that one is under way at most. */
+  /** Hands over what was gathered to be written; waits while too much of it waits already. */
   async #flush(): Promise<void> {
     const buffer = this.#buffer;
     if (buffer === undefined || this.#filled === 0) return;
     const bytes = buffer.subarray(0, this.#filled);
     this.#buffer = undefined;
     this.#filled = 0;
-    const position = this.#stored;
     this.#stored += bytes.length;
-    await this.#settle();
-    const writing = this.#writeAll(bytes, position).finally(() => {
-      this.#spare = buffer;
-    });
-    // a failure is kept and thrown by whatever comes next
-    writing.catch(() => undefined);
-    this.#writing = writing;
+    this.#waiting.push(bytes);
+    this.#writing ??= this.#writeWaiting();
     this.#hash?.update(bytes);
+    while (this.#waiting.length >= MAX_WAITING) await this.#turn;
+    if (this.#failure) throw this.#failure;
+  }
+
+  /** The write under way. */
+  #turn: Promise<void> = DONE;
+
+  /** Never rejects: a failure is kept and thrown by whatever comes next. */
+  async #writeWaiting(): Promise<void> {
+    while (this.#waiting.length > 0 && !this.#failure) {
+      const batch = this.#waiting;
+      this.#waiting = [];
+      this.#turn = this.#writeAll(batch, this.#written).catch(() => undefined);
+      await this.#turn;
+      for (const { buffer } of batch) if (this.#spare.length < MAX_WAITING) this.#spare.push(Buffer.from(buffer));
+    }
+    this.#waiting = [];
+    this.#writing = undefined;
   }
 
   async #settle(): Promise<void> {
@@ -155,27 +183,29 @@ export class FileIngest implements Ingest {
     if (this.#failure) throw this.#failure;
   }
 
-  /** Writes bytes that stay the caller's: they are on the way to the file when this returns. */
+  /** Writes bytes that stay the caller's, with nothing else under way: they are in the file when this returns. */
   async #store(bytes: Uint8Array): Promise<void> {
     const position = this.#stored;
     this.#stored += bytes.length;
-    const written = this.#writeAll(bytes, position);
+    const written = this.#writeAll([bytes], position);
     this.#hash?.update(bytes);
     await written;
   }
 
-  async #writeAll(bytes: Uint8Array, start: number): Promise<void> {
-    let done = 0;
+  async #writeAll(batch: readonly Uint8Array[], start: number): Promise<void> {
+    let at = start;
     try {
-      while (done < bytes.length) {
-        done += (await this.#file.write(bytes, done, bytes.length - done, start + done)).bytesWritten;
-        this.#grown(start + done);
+      for (let rest = batch; rest.length > 0; ) {
+        const { bytesWritten } = await this.#file.writev(rest, at);
+        at += bytesWritten;
+        rest = without(rest, bytesWritten);
+        this.#grown(at);
       }
     } catch (error) {
       const full = kindOf(error) === 'exhausted';
       this.#failure = wrap(full ? `no space left to store ${this.ref}` : `write ${this.ref}`, error);
       // what follows a gap must not be mistaken for received bytes by a resume
-      await this.#file.truncate(start + done).catch(() => undefined);
+      await this.#file.truncate(at).catch(() => undefined);
       throw this.#failure;
     }
   }
@@ -279,7 +309,8 @@ export class FileIngest implements Ingest {
     if (!this.#open) return;
     this.#open = false;
     this.#filled = 0;
-    await this.#writing.catch(() => undefined);
+    this.#waiting = [];
+    await this.#writing;
     await rm(this.#path, { force: true });
     await this.#close(false);
   }
