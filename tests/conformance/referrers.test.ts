@@ -1,8 +1,10 @@
 /** Signatures, bills of materials and such travel with their image where asked, are listed, are kept with it and go with it. */
 import assert from 'node:assert/strict';
+import { constants, verify, X509Certificate } from 'node:crypto';
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { gunzipSync } from 'node:zlib';
 import { type Digest, streamOf } from '@berth/oci';
 import { createRegistryClient } from '@berth/registry-client';
 import { type Blob, type MadeImage, makeArtifact, makeImage, makeIndex, makeTar, sha256 } from '@berth/testkit';
@@ -259,3 +261,89 @@ test("what is in a registry under cosign's tag can be pulled as well, and is not
   await daemon.assertClean();
   await daemon.ok(['rmi', name]);
 });
+
+/** What cosign 2.6 signed (by tag and as a referrer), oras-go 2.6 attached and notation-go 1.3 signed. */
+const SIGNED = gunzipSync(readFileSync(join(import.meta.dirname, '../fixtures/signed-image.tar.gz')));
+const COSIGN_KEY = readFileSync(join(import.meta.dirname, '../fixtures/signed-image.pub'), 'utf8');
+const TYPES = { notation: SIGNATURE, cosign: 'application/vnd.dev.cosign.artifact.sig.v1+json' };
+
+test('what cosign, oras and notation made is intact after load, push, pull, another registry and save', {
+  skip,
+}, async () => {
+  const [first, last = first] = registries;
+  assert.ok(first && last);
+  const berth = async (...args: readonly string[]): Promise<string> => {
+    const { code, stdout, stderr } = await daemon.berth(args);
+    assert.equal(code, 0, stderr);
+    return stdout;
+  };
+  const [here, there] = [`${first.host}/signed:1`, `${last.host}/carried:1`];
+  await daemon.api('POST', '/images/load', { body: SIGNED });
+  const before = await listed('signed:1');
+  const id = (await daemon.ok(['image', 'inspect', '-f', '{{.Id}}', 'signed:1'])).trim() as Digest;
+  await daemon.ok(['tag', 'signed:1', here]);
+  await berth('push', '--referrers', here);
+  await daemon.ok(['rmi', 'signed:1', here]);
+  await berth('pull', '--referrers', here);
+  assert.deepEqual(await listed(here), before);
+  for (const name of [there, 'signed:1']) await daemon.ok(['tag', here, name]);
+  await berth('push', '--referrers', there);
+  const saved = await daemon.api('GET', '/images/get?names=signed:1&referrers=1');
+  assert.ok(saved.body.equals(SIGNED), 'the same bytes');
+  await daemon.ok(['rmi', 'signed:1', here, there]);
+  assert.equal(before.length, 4);
+  for (const { digest, artifactType, suffix } of before) {
+    const layer = await layerOf(last.host, suffix === undefined ? digest : `${id.replace(':', '-')}.${suffix}`);
+    if (artifactType === TYPES.notation) assert.equal(notationSigned(layer.body), id);
+    else if (artifactType === TYPES.cosign || suffix === 'sig') assert.equal(cosignSigned(layer), id);
+    else assert.equal(layer.body.toString(), 'attached by oras');
+  }
+});
+
+interface Layer {
+  readonly body: Buffer;
+  readonly annotations?: Readonly<Record<string, string>>;
+}
+
+async function layerOf(host: string, manifest: string): Promise<Layer> {
+  const get = async (path: string): Promise<Response> => {
+    const headers = { accept: 'application/vnd.oci.image.manifest.v1+json' };
+    const answer = await fetch(`http://${host}/v2/carried/${path}`, { headers });
+    assert.equal(answer.status, 200, path);
+    return answer;
+  };
+  const { layers } = (await (await get(`manifests/${manifest}`)).json()) as {
+    layers: readonly { digest: string; annotations?: Record<string, string> }[];
+  };
+  const [{ digest = '', annotations } = {}] = layers;
+  return {
+    body: Buffer.from(await (await get(`blobs/${digest}`)).arrayBuffer()),
+    ...(annotations ? { annotations } : {}),
+  };
+}
+
+/** The digest in a payload whose signature is the key's. */
+function cosignSigned({ body, annotations }: Layer): string {
+  const signature = Buffer.from(annotations?.['dev.cosignproject.cosign/signature'] ?? '', 'base64');
+  assert.ok(verify('sha256', body, COSIGN_KEY, signature));
+  const payload = JSON.parse(body.toString()) as { critical: { image: Record<string, string> } };
+  return payload.critical.image['docker-manifest-digest'] ?? '';
+}
+
+/** The digest in a JWS (PS384) whose signature is that of the certificate in it. */
+function notationSigned(envelope: Buffer): string {
+  const jws = JSON.parse(envelope.toString()) as {
+    payload: string;
+    protected: string;
+    signature: string;
+    header: { x5c: readonly string[] };
+  };
+  const { publicKey } = new X509Certificate(Buffer.from(jws.header.x5c[0] ?? '', 'base64'));
+  const key = { key: publicKey, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 48 };
+  const text = Buffer.from(`${jws.protected}.${jws.payload}`);
+  assert.ok(verify('sha384', text, key, Buffer.from(jws.signature, 'base64url')));
+  const payload = JSON.parse(Buffer.from(jws.payload, 'base64url').toString()) as {
+    targetArtifact: { digest: string };
+  };
+  return payload.targetArtifact.digest;
+}
