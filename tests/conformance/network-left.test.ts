@@ -1,5 +1,7 @@
 /** A container's networks change while it does not run, as Compose v1 does before each start. */
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 import { missing, startDaemon } from '../harness/index.ts';
 import { conformance } from './engines.ts';
@@ -139,5 +141,37 @@ test('without a default bridge a container has loopback alone, and what else is 
   await daemon.ok(['network', 'create', 'own']);
   assert.deepEqual((await interfaces('--network', 'own')).toSorted(), ['eth0', 'lo']);
   await daemon.ok(['network', 'rm', 'own']);
+  await daemon.assertClean();
+});
+
+test('a connect and a disconnect that a kill cut off are taken back and finished', {
+  skip: missing('docker'),
+}, async () => {
+  await using daemon = await startDaemon();
+  await daemon.seedBusybox();
+  for (const name of ['one', 'two']) await daemon.ok(['network', 'create', name]);
+  const id = await daemon.ok(['run', '-d', '--name', 'cut', '--network', 'one', 'busybox', 'sleep', '600']);
+  await daemon.ok(['network', 'connect', 'two', 'cut']);
+  const networks = async (): Promise<readonly string[]> =>
+    Object.keys(JSON.parse(await daemon.ok(['inspect', '-f', '{{json .NetworkSettings.Networks}}', 'cut'])) as object);
+  const interfaces = async (): Promise<number> =>
+    (await daemon.ok(['exec', 'cut', 'ip', '-4', '-o', 'addr'])).split('\n').length - 1;
+  /** Writes a container's networks as they are when the daemon dies before it has written them. */
+  const killBefore = async (change: (networking: Record<string, unknown>) => void): Promise<void> => {
+    await daemon.kill9();
+    const database = new DatabaseSync(join(daemon.dataRoot, 'berth.db'));
+    const row = database.prepare('SELECT config FROM containers WHERE id = ?').get(id) as { config: string };
+    const record = JSON.parse(row.config) as { networking: Record<string, unknown> };
+    change(record.networking);
+    database.prepare('UPDATE containers SET config = ? WHERE id = ?').run(JSON.stringify(record), id);
+    database.close();
+    await daemon.restart();
+  };
+  await killBefore((networking) => delete networking['two']);
+  assert.deepEqual([await networks(), await interfaces()], [['one'], 1], 'a connect that nobody was told of');
+  await killBefore((networking) => Object.assign(networking, { two: {} }));
+  assert.deepEqual([await networks(), await interfaces()], [['one'], 1], 'a disconnect that had all but ended');
+  await daemon.removeContainers();
+  for (const name of ['one', 'two']) await daemon.ok(['network', 'rm', name]);
   await daemon.assertClean();
 });
