@@ -1,4 +1,4 @@
-import { EngineError, forbidden, invalid, messageOf } from '@berth/base';
+import { EngineError, forbidden, invalid, messageOf, randomId } from '@berth/base';
 import type { HostTools } from '../host-tools.ts';
 import type { NetworkDriver, NetworkRecord } from '../network-driver.ts';
 import { configureInside, ON_LINK, routeLines } from './inside.ts';
@@ -128,7 +128,13 @@ async function makePort(
   const kind = driver === 'macvlan' ? `address ${mac} type macvlan mode ${mode}` : `type ipvlan mode ${mode} ${flag}`;
   // A passthru port takes the parent's own address, and would change it.
   const words = driver === 'macvlan' && mode === 'passthru' ? `type macvlan mode ${mode}` : kind;
-  await host.ip([`link add link ${parent} name ${name} netns ${netns} ${words}`]).catch((cause) => {
+  // Before Linux 6.14 the name has to be free here too, and the host may well have an eth0.
+  const passing = `vl-${randomId().slice(0, 12)}`;
+  try {
+    await host.ip([`link add link ${parent} name ${passing} netns ${netns} ${words}`]);
+    await host.ipIn(netns, [`link set ${passing} name ${name}`]);
+  } catch (cause) {
+    await host.ipIn(netns, [`link del ${passing}`]).catch(() => undefined);
     throw new EngineError('unavailable', `failed to create the ${driver} port: ${messageOf(cause)}`, { cause });
-  });
+  }
 }
