@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { busyboxTar, run, TEST_TMP } from '../harness/index.ts';
+import { busyboxTar, eventually, run, TEST_TMP } from '../harness/index.ts';
 import { berthOnly, conformance, type Engine } from './engines.ts';
 
 const sh = (line: string): readonly string[] => ['sh', '-c', line];
@@ -17,6 +17,12 @@ async function refusal(engine: Engine, flags: readonly string[]): Promise<string
   const ran = await engine.docker(['run', '--rm', '--network', 'none', ...flags, 'busybox', 'true']);
   assert.notEqual(ran.code, 0, flags.join(' '));
   return ran.stderr;
+}
+
+interface Health {
+  readonly Status: string;
+  readonly FailingStreak: number;
+  readonly Log: readonly unknown[];
 }
 
 const SHM = "grep ' /dev/shm ' /proc/mounts | cut -d' ' -f1-4";
@@ -96,6 +102,52 @@ conformance('container options, seen from inside', (under) => {
       await refusal(engine, ['--device-read-bps', '/dev/nope:1mb']),
       /\/dev\/nope: no such file or directory/,
     );
+  });
+
+  test('block I/O limits of a device are those of its control group', async (t) => {
+    const disk = readdirSync('/sys/block').find((name) => existsSync(`/dev/${name}`));
+    if (disk === undefined) return t.skip('there is no block device here');
+    const number = readFileSync(`/sys/block/${disk}/dev`, 'utf8').trim();
+    const flags = ['read-bps', 'write-bps', 'read-iops', 'write-iops'].flatMap((what, at) => [
+      `--device-${what}`,
+      `/dev/${disk}:${1_000_000 + at}`,
+    ]);
+    const look = `cd /sys/fs/cgroup; for f in read_bps write_bps read_iops write_iops; do
+      cat blkio/blkio.throttle.\${f}_device; done 2>/dev/null; cat io.max 2>/dev/null; :`;
+    const seen = await inside(under.engine, flags, look);
+    if (seen === '') return t.skip('this kernel has no limits of block I/O');
+    const v2 = `${number} rbps=1000000 wbps=1000001 riops=1000002 wiops=1000003`;
+    const v1 = [0, 1, 2, 3].map((at) => `${number} ${1_000_000 + at}`).join('\n');
+    assert.equal(seen, seen.includes('rbps') ? v2 : v1);
+  });
+
+  test('--oom-kill-disable is what the control group says, where it can', async (t) => {
+    const look = 'cat /sys/fs/cgroup/memory/memory.oom_control 2>/dev/null; :';
+    const flags = ['--memory', '32m', '--oom-kill-disable'];
+    if ((await inside(under.engine, flags, look)) === '')
+      return t.skip('control groups of version 2 have no such thing');
+    assert.match(await inside(under.engine, flags, look), /^oom_kill_disable 1$/m);
+    assert.match(await inside(under.engine, ['--memory', '32m'], look), /^oom_kill_disable 0$/m);
+  });
+
+  test('probes that fail in the start period do not count', async () => {
+    const { engine } = under;
+    // Current ones have an interval of its own for that time, 5 seconds unless told otherwise.
+    const frequent = engine.name === 'berthd' ? ['--health-start-interval', '100ms'] : [];
+    const health = ['--health-cmd', 'false', '--health-interval', '150ms', '--health-retries', '1', ...frequent];
+    const start = async (name: string, period: string): Promise<void> =>
+      void (await engine.ok([
+        ...['run', '-d', '--name', name, '--network', 'none', ...health],
+        ...['--health-start-period', period, 'busybox', 'sleep', '1000'],
+      ]));
+    const state = async (name: string): Promise<Health> =>
+      JSON.parse(await engine.ok(['inspect', '-f', '{{json .State.Health}}', name])) as Health;
+    await start('starting', '1h');
+    await eventually('some probes', async () => (await state('starting')).Log.length >= 3);
+    assert.deepEqual([(await state('starting')).Status, (await state('starting')).FailingStreak], ['starting', 0]);
+    await start('over', '1ms');
+    await eventually('the verdict', async () => (await state('over')).Status === 'unhealthy');
+    await engine.ok(['rm', '-f', 'starting', 'over']);
   });
 
   test('what the engine or the host refuses, it refuses in the same words', async () => {
