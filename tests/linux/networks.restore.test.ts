@@ -12,6 +12,7 @@ import {
   createHostTools,
   createNullDriver,
   createVlanDriver,
+  type HostTools,
 } from '@berth/networks';
 import { networkDriverContract } from '@berth/networks/contract';
 import { askUdp, isSilent, rig, say, tcpServer } from './networks.fixture.ts';
@@ -37,8 +38,17 @@ networkDriverContract('bridge', async () => {
 networkDriverContract('macvlan', async () => {
   const r = await rig({ ready: { connected: 0, plain: 0 } });
   const { netnsPath = '' } = await r.service.openSandbox(randomId(), { mode: 'private' });
+  const kernel = createHostTools();
+  const host: HostTools = {
+    ...kernel,
+    async ip(lines, ...options) {
+      // Before Linux 6.14 a name asked for in another namespace has to be free in this one too.
+      for (const line of lines) assert.doesNotMatch(line, / name eth0\b/);
+      await kernel.ip(lines, ...options);
+    },
+  };
   return {
-    driver: createVlanDriver('macvlan', { host: createHostTools(), networks: () => [] }),
+    driver: createVlanDriver('macvlan', { host, networks: () => [] }),
     netns: netnsPath,
     // Without a parent: one is made for it.
     network: { ipam: [{ subnet: `${r.block}.77.0/24` }], internal: true, ownsParent: true },
