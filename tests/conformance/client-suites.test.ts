@@ -54,6 +54,15 @@ conformance('what client suites rely on', (under) => {
     await engine.ok(['rm', '-f', box]);
   });
 
+  test('an archive that is none is refused in the stream of the load', async () => {
+    const answer = await under.engine.api('POST', '/images/load', { body: Buffer.from('no archive') });
+    assert.equal(answer.status, 200);
+    const { errorDetail } = JSON.parse(answer.body.toString()) as {
+      readonly errorDetail: { readonly message: string };
+    };
+    assert.ok(errorDetail.message.length > 0);
+  });
+
   test('the swarm API answers as an engine that is in no swarm', async () => {
     for (const path of ['/swarm', '/services', '/nodes/x', '/tasks', '/secrets', '/configs']) {
       const { status, message } = await asked(under.engine, 'GET', path);

@@ -86,6 +86,11 @@ export class ProgressStream {
   /** Says in the stream what went wrong; throws instead when nothing has been sent yet. */
   fail(error: unknown): void {
     if (!this.started) throw error;
+    this.report(error);
+  }
+
+  /** Says in the stream what went wrong, also as its first line: what a load answers with, whatever happens. */
+  report(error: unknown): void {
     this.write({ errorDetail: { message: messageOf(error) }, error: messageOf(error) });
   }
 

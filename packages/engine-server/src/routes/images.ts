@@ -327,7 +327,7 @@ const load = handle('ImageLoad', async ({ query, version, services, exchange, si
     for (const { id, name } of loaded)
       progress.write({ stream: name === undefined ? `Loaded image ID: ${id}\n` : `Loaded image: ${name}\n` });
   } catch (error) {
-    progress.fail(error);
+    progress.report(error);
   }
   await progress.end();
 });
