@@ -8,9 +8,9 @@ const READER = `
   const { parentPort, workerData } = require('node:worker_threads');
   import(workerData.module).then(({ Growth }) => {
     const growth = new Growth(workerData.cell);
-    for (let seen = 0; !growth.ended; seen = growth.length) {
-      growth.wait(seen);
-      parentPort.postMessage({ length: growth.length, ended: growth.ended });
+    for (let seen = { length: 0, ended: false }; !seen.ended; parentPort.postMessage(seen)) {
+      growth.wait(seen.length);
+      seen = { length: growth.length, ended: growth.ended };
     }
   });
 `;
@@ -19,13 +19,14 @@ test('a thread that waits sees the file grow and end', async () => {
   const growth = new Growth();
   const module = new URL('./growth.ts', import.meta.url).href;
   const worker = new Worker(READER, { eval: true, workerData: { cell: growth.cell, module } });
+  const exited = once(worker, 'exit');
   for (const length of [10, 2 ** 40]) {
     growth.grow(length);
     assert.deepEqual(await once(worker, 'message'), [{ length, ended: false }]);
   }
   growth.complete();
   assert.deepEqual(await once(worker, 'message'), [{ length: 2 ** 40, ended: true }]);
-  await once(worker, 'exit');
+  await exited;
 });
 
 test('once it has ended nothing changes any more', () => {
