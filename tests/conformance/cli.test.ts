@@ -422,6 +422,8 @@ const VARYING = [
   [/\\u003c/g, '<'],
   [/\\u003e/g, '>'],
   [/"Platform":null,/g, ''],
+  // An image's containers are counted from API 1.51 on, which a docker CLI before 28.3 does not speak.
+  [/"Containers":"(N\/A|\d+)"/g, '"Containers":"<count>"'],
   // Both say which field is missing; docker names Go types, we do not have any.
   [/(template: :\d+:\d+: executing "" at <[^>]+>): .*/g, '$1'],
   [/^(failed to (parse|execute) template|template parsing error): |^(?=template: )/gm, '<template> '],

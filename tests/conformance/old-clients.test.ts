@@ -12,6 +12,7 @@ berthOnly('old clients', (under) => {
     assert.ok(!('ContainerConfig' in (await inspect('/v1.45'))));
     assert.ok(!('ContainerConfig' in (await inspect(''))));
     const compose = { 'user-agent': 'docker-compose/1.29.2 docker-py/5.0.3 Linux/6.1.0' };
-    assert.deepEqual(((await inspect('/v1.51', compose)) as { readonly ContainerConfig: object }).ContainerConfig, {});
+    const { Config, ContainerConfig } = (await inspect('/v1.51', compose)) as Record<string, object>;
+    assert.deepEqual([ContainerConfig, Object.keys(ContainerConfig ?? {}).includes('Env')], [Config, true]);
   });
 });
