@@ -90,10 +90,10 @@ describe('published ports', () => {
       const a = await r.container('bridge');
       const { published } = await r.service.publish(a.id, [{ containerPort: 80, protocol: 'tcp' }]);
       await r.service.closeSandbox(a.id);
-      const refused = once(connect(published[0]?.hostPort ?? 0, '127.0.0.1'), 'connect', {
-        signal: AbortSignal.timeout(8000),
-      });
-      await assert.rejects(refused, { code: 'ECONNREFUSED' });
+      const client = connect(published[0]?.hostPort ?? 0, '127.0.0.1');
+      const [error] = (await once(client, 'error', { signal: AbortSignal.timeout(8000) })) as [{ code: string }];
+      // A child that is just being started has the daemon's sockets until it executes its program.
+      assert.match(error.code, /^(ECONNREFUSED|ECONNRESET)$/);
     }
   });
 
