@@ -295,7 +295,7 @@ describe('IPv6', () => {
 
   it('beside IPv4, with the subnets and addresses asked for; the families may leave by different networks', async () => {
     await using r = await rig();
-    const ula = `fd00:${r.instance.slice(1, 5)}:7::`;
+    const ula = `fd00:1${r.instance.slice(1, 4)}:7::`;
     await r.service.create({
       name: 'dual',
       enableIPv6: true,
